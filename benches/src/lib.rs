@@ -1,0 +1,1 @@
+//! Benchmarks of Aircheck beside what a user would pick instead.

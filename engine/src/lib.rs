@@ -1,0 +1,1 @@
+//! Words and machinery of Aircheck: time, audio, operators, events, lanes and workers.

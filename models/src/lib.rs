@@ -1,0 +1,1 @@
+//! Learned models behind slices: the `Recognizer` trait, Whisper, and the weights store.

@@ -1,0 +1,1 @@
+//! Everything in Aircheck that implements `Operator`.

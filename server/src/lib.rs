@@ -1,0 +1,1 @@
+//! The program `aircheck`: command line, ingest, sinks.
