@@ -1,1 +1,9 @@
 //! Learned models behind slices: the `Recognizer` trait, Whisper, and the weights store.
+//! Knows no feeds, no media time and no network.
+
+mod recognizer;
+
+pub use recognizer::{
+    CONTEXT_FRAMES_MAX, CONTEXT_FRAMES_PER_SECOND, DecodeOptions, RecognizeError, Recognizer, SAMPLE_RATE_HZ,
+    Transcription, Word, fitted_context,
+};
