@@ -1,1 +1,8 @@
 //! Words and machinery of Aircheck: time, audio, operators, events, lanes and workers.
+//! No I/O, no signal processing, no models, no async runtime.
+
+pub mod audio;
+pub mod budget;
+pub mod event;
+pub mod operator;
+pub mod time;

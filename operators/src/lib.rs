@@ -1,1 +1,7 @@
-//! Everything in Aircheck that implements `Operator`.
+//! Everything in Aircheck that implements `Operator`. No clock, no I/O, no threads.
+
+mod error;
+mod hop;
+
+pub use error::BuildError;
+pub use hop::{HOP_FRAMES, Hop, N_MELS, hop_time};
