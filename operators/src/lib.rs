@@ -2,6 +2,7 @@
 
 mod error;
 mod hop;
+pub mod utterances;
 
 pub use error::BuildError;
 pub use hop::{HOP_FRAMES, Hop, N_MELS, hop_time};
