@@ -1,7 +1,10 @@
 //! Everything in Aircheck that implements `Operator`. No clock, no I/O, no threads.
 
 mod error;
+mod fold;
 mod hop;
+pub mod keywords;
+pub mod transcript;
 pub mod utterances;
 
 pub use error::BuildError;
