@@ -1,5 +1,6 @@
 //! Words and machinery of Aircheck: time, audio, operators, events, lanes and workers.
 //! No I/O, no signal processing, no models, no async runtime.
+#![forbid(unsafe_code)]
 
 pub mod audio;
 pub mod budget;
