@@ -1,6 +1,5 @@
 //! Words and machinery of Aircheck: time, audio, operators, events, lanes and workers.
 //! No I/O, no signal processing, no models, no async runtime.
-#![forbid(unsafe_code)]
 
 #![forbid(unsafe_code)]
 

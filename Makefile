@@ -1,0 +1,53 @@
+# Every task of the project, one line each; longer ones are scripts. CI calls only these (.ci/run).
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup weights demo run test check invariants bench deny install clean
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+AIRCHECK ?= cargo run --locked --release --quiet --bin aircheck --
+MODEL ?= tiny.en
+ARGS ?= --help
+
+help: ## lists the tasks
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+setup: ## installs the Debian packages that building and testing need, where they are missing
+	@scripts/setup.sh
+
+weights: setup ## fetches the speech model (MODEL=tiny.en) and checks it
+	$(AIRCHECK) models pull $(MODEL)
+
+demo: setup ## plays a short real programme through `aircheck watch`: captions, events, a summary
+	@scripts/demo.sh
+
+run: ## runs the program: make run ARGS="analyze show.mp3"
+	$(AIRCHECK) $(ARGS)
+
+test: setup ## builds everything, fetches what the tests need, runs all tests
+	cargo test --locked --workspace --no-run
+	$(MAKE) --no-print-directory weights AIRCHECK=$(TARGET)/debug/aircheck
+	cargo test --locked --workspace
+
+check: setup ## formatting, lints, docs, scripts, invariants: all without a warning
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+	shellcheck scripts/*.sh .ci/run
+	$(MAKE) --no-print-directory invariants
+
+invariants: ## the rules of the house: directions, rooms, licences, lengths, documentation
+	cargo test --locked --workspace --test invariants
+
+bench: ## benchmarks, each beside what one would use instead
+	cargo bench --locked -p aircheck-benches
+
+deny: ## licences, bans and sources of all dependencies with cargo-deny (installed when missing: slow)
+	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny check licenses bans sources
+
+install: ## installs the program for this user
+	cargo install --locked --path server
+
+clean: ## removes what was built (not the fetched weights)
+	cargo clean
