@@ -10,7 +10,7 @@ MODEL ?= tiny.en
 ARGS ?= --help
 
 help: ## lists the tasks
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## installs the Debian packages that building and testing need, where they are missing
 	@scripts/setup.sh
