@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup weights demo run test check invariants bench deny install clean
+.PHONY: help setup weights demo run test check invariants bench bench-peers deny install clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 AIRCHECK ?= cargo run --locked --release --quiet --bin aircheck --
@@ -41,6 +41,9 @@ invariants: ## the rules of the house: directions, rooms, licences, lengths, doc
 
 bench: ## benchmarks, each beside what one would use instead
 	cargo bench --locked -p aircheck-benches
+
+bench-peers: setup ## the whole program beside faster-whisper: make bench-peers AUDIO=show.flac
+	@scripts/bench-peers.sh
 
 deny: ## licences, bans and sources of all dependencies with cargo-deny (installed when missing: slow)
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
