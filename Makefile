@@ -6,7 +6,7 @@ SHELL := bash
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 AIRCHECK ?= cargo run --locked --release --quiet --bin aircheck --
-MODEL ?= tiny.en
+MODEL ?=
 ARGS ?= --help
 
 help: ## lists the tasks
@@ -15,7 +15,7 @@ help: ## lists the tasks
 setup: ## installs the Debian packages that building and testing need, where they are missing
 	@scripts/setup.sh
 
-weights: setup ## fetches the speech model (MODEL=tiny.en) and checks it
+weights: setup ## fetches the speech model and checks it (MODEL=: another than the default)
 	$(AIRCHECK) models pull $(MODEL)
 
 demo: setup ## plays a short real programme through `aircheck watch`: captions, events, a summary

@@ -3,7 +3,7 @@
 # `aircheck watch` listens. AIRCHECK: the program to use instead of a release build of this tree.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-readonly password=demo model=${MODEL:-tiny.en}
+readonly password=demo
 
 aircheck=${AIRCHECK:-}
 if [[ -z $aircheck ]]; then
@@ -11,7 +11,7 @@ if [[ -z $aircheck ]]; then
     cargo build --locked --release --bin aircheck
     aircheck=${CARGO_TARGET_DIR:-target}/release/aircheck
 fi
-"$aircheck" models pull "$model"
+"$aircheck" models pull
 programme=$(scripts/demo-programme.sh)
 
 scratch=$(mktemp -d)
