@@ -2,20 +2,20 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup weights demo run test check invariants bench deny install clean
+.PHONY: help setup weights demo run test check invariants bench bench-peers deny install clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 AIRCHECK ?= cargo run --locked --release --quiet --bin aircheck --
-MODEL ?= tiny.en
+MODEL ?=
 ARGS ?= --help
 
 help: ## lists the tasks
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## installs the Debian packages that building and testing need, where they are missing
 	@scripts/setup.sh
 
-weights: setup ## fetches the speech model (MODEL=tiny.en) and checks it
+weights: setup ## fetches the speech model and checks it (MODEL=: another than the default)
 	$(AIRCHECK) models pull $(MODEL)
 
 demo: setup ## plays a short real programme through `aircheck watch`: captions, events, a summary
@@ -41,6 +41,9 @@ invariants: ## the rules of the house: directions, rooms, licences, lengths, doc
 
 bench: ## benchmarks, each beside what one would use instead
 	cargo bench --locked -p aircheck-benches
+
+bench-peers: setup ## the whole program beside faster-whisper: make bench-peers AUDIO=show.flac
+	@scripts/bench-peers.sh
 
 deny: ## licences, bans and sources of all dependencies with cargo-deny (installed when missing: slow)
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

@@ -17,7 +17,7 @@ pub(crate) fn offences(path: &str, text: &str) -> Vec<String> {
     if n_lines > FILE_LINES_MAX {
         found.push(format!("{path}: {n_lines} lines, expected at most {FILE_LINES_MAX}: split it"));
     }
-    if !text.starts_with("//! ") {
+    if !text.lines().find(|line| !line.starts_with("#![")).is_some_and(|line| line.starts_with("//! ")) {
         found.push(format!("{path}: expected a first line `//! what it is`"));
     }
     let ignored = |line: &&str| line.contains("#[ignore");
@@ -43,6 +43,7 @@ fn a_file_has_a_first_line_a_limit_and_no_ignored_tests() {
     let long = format!("//! A.\n{}", "\n".repeat(FILE_LINES_MAX));
     assert!(offences("a.rs", &long)[0].contains("501 lines"));
     assert!(offences("a.rs", "fn a() {}\n")[0].contains("first line"));
+    assert!(offences("a.rs", "#![allow(dead_code)]\n//! A.\n").is_empty());
     assert!(offences("a.rs", "//! A.\n#[ignore = \"slow\"]\n")[0].contains("ignored"));
     assert!(offences("a.rs", "//! A.\n// no #[ignore] here\n").is_empty());
     assert!(offences("a.rs", &format!("{GENERATED} by b\n{long}")).is_empty());
