@@ -77,6 +77,12 @@ impl Block {
         }
     }
 
+    /// An empty block for whoever may not read the clock. Its arrival time is that of its making until it is stamped.
+    #[must_use]
+    pub fn spare(format: Format, capacity: usize) -> Self {
+        Self::new(format, capacity, Instant::now())
+    }
+
     /// Empties it and stamps it: its first frame is frame `start_frame` after `origin` (the media time at which
     /// this stretch of unbroken audio began), and its last sample arrived at `received_at`.
     pub fn restart(&mut self, origin: MediaTime, start_frame: u64, received_at: Instant) {

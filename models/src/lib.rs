@@ -1,5 +1,6 @@
 //! Learned models behind slices: the `Recognizer` trait, Whisper, and the weights store.
 //! Knows no feeds, no media time and no network.
+#![forbid(unsafe_code)]
 
 mod recognizer;
 

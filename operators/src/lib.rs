@@ -1,4 +1,5 @@
 //! Everything in Aircheck that implements `Operator`. No clock, no I/O, no threads.
+#![forbid(unsafe_code)]
 
 mod error;
 mod fold;

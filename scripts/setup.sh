@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that are missing. Says what it installs; silent when there is nothing to do.
+set -euo pipefail
+
+packages=(
+    build-essential # whisper.cpp is C++
+    cmake           # and builds with this
+    python3-pip     # fetches weights and recordings from the Python package index
+    ffmpeg          # encodes the demo and the test signals
+    icecast2        # the streaming server that demo and tests listen to
+    shellcheck      # make check
+)
+
+missing=()
+for package in "${packages[@]}"; do
+    [[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" == installed ]] || missing+=("$package")
+done
+[[ ${#missing[@]} -gt 0 ]] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+    echo "setup: not a Debian machine; make sure that you have: ${packages[*]}" >&2
+    exit 0
+fi
+
+as_root=()
+[[ $EUID -eq 0 ]] || as_root=(sudo)
+echo "setup: installing ${missing[*]}"
+"${as_root[@]}" apt-get update -qq
+# Neither a question nor, where the system honours it, a started server.
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    "${missing[@]}" >/dev/null
