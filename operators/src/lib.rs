@@ -2,11 +2,18 @@
 
 mod downmix;
 mod error;
+mod front_end;
 mod hop;
+mod log;
+mod mel;
 mod resample;
+mod sanitise;
 mod spare;
 
 pub use downmix::Downmix;
 pub use error::BuildError;
+pub use front_end::FrontEnd;
 pub use hop::{HOP_FRAMES, Hop, N_MELS, hop_time};
+pub use mel::whisper_scale;
 pub use resample::Resample;
+pub use sanitise::{SAMPLE_MAX, Sanitise};

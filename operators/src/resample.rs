@@ -29,10 +29,9 @@ pub struct Resample {
 
 /// The end of the way: what was counted, and the block that is lent out.
 struct Output {
-    started: bool,
+    origin: Option<MediaTime>,
     n_in: u64,
     n_out: u64,
-    first_frame: u64,
     samples: Vec<f32>,
     block: Block,
 }
@@ -44,10 +43,9 @@ impl Resample {
         let frames_max = stages.last().map_or(0, Stage::output_max);
         let latency = stages.iter().fold(MediaTime::ZERO, |sum, stage| sum + stage.latency());
         let tail = Output {
-            started: false,
+            origin: None,
             n_in: 0,
             n_out: 0,
-            first_frame: 0,
             samples: vec![0.0; frames_max],
             block: spare_block(Format::SPEECH, frames_max),
         };
@@ -89,7 +87,7 @@ impl Operator for Resample {
         for stage in &mut self.stages {
             stage.reset();
         }
-        self.tail.started = false;
+        self.tail.origin = None;
         self.tail.n_in = 0;
         self.tail.n_out = 0;
     }
@@ -108,14 +106,10 @@ fn run(stages: &mut [Stage], samples: &[f64], sink: &mut dyn FnMut(&[f64])) {
 }
 
 impl Output {
-    /// Takes over origin and arrival of `block`; the first block says where counting starts.
+    /// Takes over the arrival of `block`. What comes out is counted from the start of the first one.
     fn stamp(&mut self, block: &Block) {
-        if !self.started {
-            self.started = true;
-            let before = MediaTime::from_frames(block.start_frame(), block.format().rate());
-            self.first_frame = before.to_frames(SampleRate::HZ_16000);
-        }
-        self.block.restart(block.origin(), self.first_frame + self.n_out, block.received_at());
+        let origin = *self.origin.get_or_insert(block.time_of(0));
+        self.block.restart(origin, self.n_out, block.received_at());
     }
 
     /// Lends out `resampled`, up to `n_total` frames in all.
@@ -130,7 +124,7 @@ impl Output {
             *sample = *wide as f32;
         }
         let (origin, received_at) = (self.block.origin(), self.block.received_at());
-        self.block.restart(origin, self.first_frame + self.n_out, received_at);
+        self.block.restart(origin, self.n_out, received_at);
         self.block.extend_planar(&[samples]);
         self.n_out += n_frames as u64;
         out.emit(&self.block);

@@ -1,0 +1,34 @@
+//! The four laws, kept by every operator: a new one adds its line here.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod broken;
+mod law;
+mod signal;
+
+use operators::{Downmix, FrontEnd, Resample, Sanitise};
+use signal::{Audio, BLOCK_FRAMES};
+
+#[test]
+fn sanitise() {
+    let signal = Audio::eventful(8_000, 2).then(0.1, |t, _| if t > 0.05 { f32::NAN } else { 1e-42 });
+    law::all(|| Sanitise::new(signal.format(), BLOCK_FRAMES / 3).unwrap(), &signal);
+}
+
+#[test]
+fn downmix() {
+    let signal = Audio::eventful(44_100, 6);
+    law::all(|| Downmix::new(signal.format(), BLOCK_FRAMES).unwrap(), &signal);
+}
+
+#[test]
+fn resample() {
+    for rate_hz in [48_000, 44_100, 16_000, 8_000, 47_999, 12_345] {
+        let signal = Audio::eventful(rate_hz, 1);
+        law::all(|| Resample::new(signal.format().rate()).unwrap(), &signal);
+    }
+}
+
+#[test]
+fn front_end() {
+    law::all(|| FrontEnd::new().unwrap(), &Audio::eventful(16_000, 1));
+}
