@@ -3,12 +3,18 @@
 
 mod alarm;
 mod dead_air;
+mod downmix;
 mod error;
 mod fold;
+mod front_end;
 mod hop;
 mod keywords;
 mod levels;
+mod log;
+mod mel;
+mod resample;
 mod sanitise;
+mod spare;
 mod stats;
 #[cfg(test)]
 mod testing;
@@ -17,12 +23,16 @@ mod utterances;
 mod windows;
 
 pub use dead_air::{DeadAir, DeadAirConfig};
+pub use downmix::Downmix;
 pub use error::BuildError;
+pub use front_end::FrontEnd;
 pub use hop::{HOP_FRAMES, Hop, N_MELS, hop_time};
 pub use keywords::{CONTEXT_WORDS, KeywordError, KeywordRules, Keywords, TERMS_MAX};
 pub use levels::{
     ChannelLevels, ChannelLostConfig, ClippingConfig, Levels, LevelsConfig, MonoConfig, PhaseConfig,
 };
+pub use mel::whisper_scale;
+pub use resample::Resample;
 pub use sanitise::{SAMPLE_MAX, Sanitise};
 pub use transcript::{
     DecodeCounts, DecodePolicy, Decoder, Heard, LoopLimits, Outcome, Transcriber, TranscriberConfig,
