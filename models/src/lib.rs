@@ -1,6 +1,8 @@
 //! Learned models behind slices: the `Recognizer` trait, Whisper, and the weights store.
 //! Knows no feeds, no media time and no network.
+#![forbid(unsafe_code)]
 
+pub mod convert;
 mod recognizer;
 
 pub use recognizer::{
