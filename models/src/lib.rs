@@ -4,6 +4,8 @@
 
 pub mod convert;
 mod recognizer;
+pub mod store;
+pub mod whisper;
 
 pub use recognizer::{
     CONTEXT_FRAMES_MAX, CONTEXT_FRAMES_PER_SECOND, DecodeOptions, RecognizeError, Recognizer, SAMPLE_RATE_HZ,

@@ -136,4 +136,4 @@ fn expect_zero<M: Read + Seek>(ct2: &mut Ct2<M>, dropped: &Planned) -> Result<()
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -100,6 +100,11 @@ fn vocabulary() -> String {
     text + "<|endoftext|>\n<|startoftranscript|>\n"
 }
 
+/// A model that converts, and its vocabulary.
+pub(crate) fn synthetic() -> (Vec<u8>, String) {
+    (ct2(&variables()), vocabulary())
+}
+
 fn converted(model: &[u8], format: Format) -> Result<Vec<u8>, ConvertError> {
     let mut out = Vec::new();
     convert(Cursor::new(model), vocabulary().as_bytes(), format, &mut out)?;
