@@ -9,6 +9,7 @@ mod mel;
 mod resample;
 mod sanitise;
 mod spare;
+mod voice;
 
 pub use downmix::Downmix;
 pub use error::BuildError;
@@ -17,3 +18,4 @@ pub use hop::{HOP_FRAMES, Hop, N_MELS, hop_time};
 pub use mel::whisper_scale;
 pub use resample::Resample;
 pub use sanitise::{SAMPLE_MAX, Sanitise};
+pub use voice::{Voice, VoiceConfig};
