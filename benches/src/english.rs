@@ -53,8 +53,26 @@ const SPELLINGS: [(&str, &str); 46] = [
     ("%", "percent"),
 ];
 const UNITS: [&str; 20] = [
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
 ];
 const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
 
@@ -152,10 +170,22 @@ fn contraction(word: &str) -> Vec<String> {
     if let Some(whole) = whole {
         return whole.split(' ').map(str::to_owned).collect();
     }
-    let endings = [("n't", "not"), ("'re", "are"), ("'s", "s"), ("'d", "would"), ("'ll", "will"), ("'ve", "have"), ("'m", "am")];
+    let endings = [
+        ("n't", "not"),
+        ("'re", "are"),
+        ("'s", "s"),
+        ("'d", "would"),
+        ("'ll", "will"),
+        ("'ve", "have"),
+        ("'m", "am"),
+    ];
     for (ending, meaning) in endings {
         if let Some(stem) = word.strip_suffix(ending) {
-            return if ending == "'s" { vec![format!("{stem}s")] } else { vec![stem.to_owned(), meaning.to_owned()] };
+            return if ending == "'s" {
+                vec![format!("{stem}s")]
+            } else {
+                vec![stem.to_owned(), meaning.to_owned()]
+            };
         }
     }
     vec![word.to_owned()]

@@ -11,8 +11,8 @@ use engine::operator::{Chain, Operator};
 use engine::time::{MediaTime, SampleRate};
 use models::{Recognizer, Transcription};
 use operators::{
-    Ask, AskHead, Decoder, Downmix, FrontEnd, Heard, Outcome, Purpose, Resample, Transcriber, TranscriberConfig,
-    UtteranceConfig, Utterances, Voice, VoiceConfig,
+    Ask, AskHead, Decoder, Downmix, FrontEnd, Heard, Outcome, Purpose, Resample, Transcriber,
+    TranscriberConfig, UtteranceConfig, Utterances, Voice, VoiceConfig,
 };
 
 use crate::audio::Audio;
@@ -141,7 +141,8 @@ impl Desk<'_> {
                 self.finals.push_back(job());
             }
             Purpose::Abandon => {
-                let is_it = |job: &Job| (job.head.utterance, job.head.attempt) == (head.utterance, head.attempt);
+                let is_it =
+                    |job: &Job| (job.head.utterance, job.head.attempt) == (head.utterance, head.attempt);
                 self.finals.retain(|job| !is_it(job));
             }
             Purpose::Confirm => {}

@@ -41,10 +41,12 @@ fn measure() -> Result<bool, String> {
     let whisper = Whisper::load(&model, WhisperOptions::default()).map_err(|e| e.to_string())?;
     let mut recognizer = whisper.recognizer().map_err(|e| e.to_string())?;
     let of = |sets: &[&str], is_english: bool| -> Vec<Clip> {
-        let is_in = |clip: &&Clip| sets.contains(&clip.set.as_str()) && (!is_english || clip.language == "en");
+        let is_in =
+            |clip: &&Clip| sets.contains(&clip.set.as_str()) && (!is_english || clip.language == "en");
         clips.iter().filter(is_in).cloned().collect()
     };
-    let speech: Vec<Clip> = of(&SPEECH, true).into_iter().filter(|clip| !clip.transcript.is_empty()).collect();
+    let speech: Vec<Clip> =
+        of(&SPEECH, true).into_iter().filter(|clip| !clip.transcript.is_empty()).collect();
     let no_speech = of(&NO_SPEECH, false);
     println!("model {}, {} clips with speech, {} without", model.name(), speech.len(), no_speech.len());
     let offline = offline(&mut recognizer, &speech)?;
@@ -82,7 +84,11 @@ fn offline(recognizer: &mut dyn Recognizer, clips: &[Clip]) -> Result<Errors, St
         errors.add(error);
     }
     let cost = (cpu_secs() - started) / secs;
-    println!("offline: WER {:.2} % of {} words, {cost:.3} s of processor per second", errors.rate(), errors.n_words);
+    println!(
+        "offline: WER {:.2} % of {} words, {cost:.3} s of processor per second",
+        errors.rate(),
+        errors.n_words
+    );
     Ok(errors)
 }
 
@@ -96,7 +102,11 @@ struct Run {
 }
 
 impl Run {
-    fn over(recognizer: &mut dyn Recognizer, config: &UtteranceConfig, clips: &[Clip]) -> Result<Self, String> {
+    fn over(
+        recognizer: &mut dyn Recognizer,
+        config: &UtteranceConfig,
+        clips: &[Clip],
+    ) -> Result<Self, String> {
         let mut run = Self::default();
         let mut decoder = Decoder::new(DecodePolicy::default()).map_err(|e| e.to_string())?;
         for clip in clips {
@@ -127,7 +137,11 @@ impl Run {
         let total = &self.total;
         let (recognise, operators) = (total.recognise_secs / self.secs, total.operators_secs / self.secs);
         let (n_wrong, n_words) = (self.errors.n_wrong, self.errors.n_words);
-        println!("{name}: WER {:.2} % ({n_wrong} of {n_words}), {:.0} s of audio", self.errors.rate(), self.secs);
+        println!(
+            "{name}: WER {:.2} % ({n_wrong} of {n_words}), {:.0} s of audio",
+            self.errors.rate(),
+            self.secs
+        );
         println!("  processor per second: recogniser {recognise:.3} s, operators {operators:.4} s");
         let times = |values: &[f64]| {
             let mut values = values.to_vec();
@@ -146,6 +160,9 @@ impl Run {
 fn tell(clip: &Clip, error: Errors, text: &str) {
     if error.n_wrong > 0 && std::env::var_os("WER_VERBOSE").is_some() {
         let name = clip.path.file_name().unwrap_or_default().to_string_lossy();
-        println!("  {name}: {} of {}\n    said  {text}\n    meant {}", error.n_wrong, error.n_words, clip.transcript);
+        println!(
+            "  {name}: {} of {}\n    said  {text}\n    meant {}",
+            error.n_wrong, error.n_words, clip.transcript
+        );
     }
 }

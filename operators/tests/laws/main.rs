@@ -6,11 +6,13 @@ mod law;
 mod signal;
 mod utterances;
 
+use engine::operator::Operator;
 use engine::time::MediaTime;
 use operators::{
-    DeadAir, DeadAirConfig, Downmix, FrontEnd, Levels, LevelsConfig, MonoConfig, Resample, Sanitise,
+    DeadAir, DeadAirConfig, Downmix, FrontEnd, Hop, Levels, LevelsConfig, MonoConfig, Resample, Sanitise,
+    Voice, VoiceConfig,
 };
-use signal::{Audio, BLOCK_FRAMES};
+use signal::{Audio, BLOCK_FRAMES, Signal as _};
 
 #[test]
 fn sanitise() {
@@ -55,4 +57,19 @@ fn resample() {
 #[test]
 fn front_end() {
     law::all(|| FrontEnd::new().unwrap(), &Audio::eventful(16_000, 1));
+}
+
+#[test]
+fn voice() {
+    law::all(|| Voice::new(VoiceConfig::default()).unwrap(), &hops());
+}
+
+/// Hops of eventful audio.
+fn hops() -> Vec<Hop> {
+    let mut front_end = FrontEnd::new().unwrap();
+    let mut hops = Vec::new();
+    Audio::eventful(16_000, 1).each(&mut || BLOCK_FRAMES, &mut |block, _| {
+        front_end.push(block, &mut |hop: &Hop| hops.push(hop.clone()));
+    });
+    hops
 }
