@@ -155,8 +155,19 @@ fn push_word(part: &str, words: &mut Vec<String>) {
             continue;
         }
         let spelled = SPELLINGS.iter().find(|(from, _)| *from == word).map_or(word.as_str(), |(_, to)| to);
+        let spelled = if is_ordinal(spelled) {
+            format!("{}th", &spelled[..spelled.len() - 2])
+        } else {
+            spelled.to_owned()
+        };
         words.extend(spelled.split(' ').map(str::to_owned));
     }
+}
+
+/// `21st`, `2nd`, `15th`.
+fn is_ordinal(word: &str) -> bool {
+    let stem = ["st", "nd", "rd", "th"].iter().find_map(|ending| word.strip_suffix(ending));
+    stem.is_some_and(|stem| !stem.is_empty() && stem.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn contraction(word: &str) -> Vec<String> {
@@ -197,6 +208,11 @@ fn numbers(words: &[String]) -> Vec<String> {
     let mut run = Run::default();
     for (at, word) in words.iter().enumerate() {
         let next = words.get(at + 1).map_or("", String::as_str);
+        if let Some(n) = ordinal(word) {
+            run.add(n);
+            out.extend(run.finish().map(|digits| format!("{digits}th")));
+            continue;
+        }
         if run.take(word, next) {
             continue;
         }
@@ -260,6 +276,22 @@ impl Run {
     }
 }
 
+/// `fifteenth` as `15th`, which is how numbers are often written; the stem joins the number before it.
+fn ordinal(word: &str) -> Option<u64> {
+    let irregular = [
+        ("first", 1),
+        ("second", 2),
+        ("third", 3),
+        ("fifth", 5),
+        ("eighth", 8),
+        ("ninth", 9),
+        ("twelfth", 12),
+    ];
+    let known = irregular.iter().find(|(name, _)| *name == word).map(|(_, n)| *n);
+    let tens = || value(&format!("{}y", word.strip_suffix("ieth")?));
+    known.or_else(|| value(word.strip_suffix("th")?)).or_else(tens)
+}
+
 fn value(word: &str) -> Option<u64> {
     let unit = UNITS.iter().position(|unit| *unit == word);
     let tens = || TENS.iter().position(|tens| *tens == word).map(|at| 10 * (at + 2));
@@ -297,6 +329,7 @@ mod tests {
         check("nineteen eighty four and two thousand and one", "1984 and 2001");
         check("one hundred and twenty three thousand four hundred", "123400");
         check("five five, 55, twenty and me", "555520 and me");
+        check("the fifteenth of the twenty first, 15th of the 21st", "the 15th of the 21th 15th of the 21th");
         check("ten of clubs and zero", "10 of clubs and 0");
     }
 

@@ -41,6 +41,8 @@ pub struct Report {
 
 /// Everything between a file and its events, for one recogniser.
 pub struct Listener<'a> {
+    /// How speech is told from the rest.
+    pub voice: VoiceConfig,
     /// How speech is cut.
     pub utterances: UtteranceConfig,
     /// Guards.
@@ -61,7 +63,7 @@ impl Listener<'_> {
         );
         let hear = Chain::new(
             FrontEnd::new().map_err(|e| failed(&e))?,
-            Voice::new(VoiceConfig::default()).map_err(|e| failed(&e))?,
+            Voice::new(self.voice).map_err(|e| failed(&e))?,
         );
         let utterances = Utterances::new(&self.utterances).map_err(|e| failed(&e))?;
         let mut pipeline = Chain::new(Chain::new(condition, hear), utterances);

@@ -10,7 +10,7 @@ use benches::speech::{Listener, Report, cpu_secs, quantile};
 use models::store::{DEFAULT_MODEL, Store};
 use models::whisper::{Whisper, WhisperOptions};
 use models::{CONTEXT_FRAMES_MAX, DecodeOptions, Recognizer, Transcription};
-use operators::{DecodeCounts, DecodePolicy, Decoder, UtteranceConfig};
+use operators::{DecodeCounts, DecodePolicy, Decoder, UtteranceConfig, VoiceConfig};
 
 /// English clips whose transcripts are human and word-exact (the data's README).
 const SPEECH: [&str; 6] =
@@ -111,8 +111,8 @@ impl Run {
         let mut decoder = Decoder::new(DecodePolicy::default()).map_err(|e| e.to_string())?;
         for clip in clips {
             let audio = Audio::read(&clip.path)?;
-            let utterances = config.clone();
-            let report = Listener { utterances, decoder: &mut decoder, recognizer }.listen(&audio)?;
+            let (voice, utterances) = (VoiceConfig::default(), config.clone());
+            let report = Listener { voice, utterances, decoder: &mut decoder, recognizer }.listen(&audio)?;
             let error = Errors::between(&words(&clip.transcript), &words(&report.text));
             tell(clip, error, &report.text);
             run.errors.add(error);

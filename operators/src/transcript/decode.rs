@@ -7,7 +7,7 @@ use engine::time::{MediaTime, SampleRate};
 use models::{CONTEXT_FRAMES_MAX, DecodeOptions, RecognizeError, Recognizer, Transcription};
 
 use super::annotations::remove_annotations;
-use super::coverage::{splice, worst_hole};
+use super::coverage::{HoleLimits, splice, worst_hole};
 use super::loops::{LoopLimits, is_loop};
 use crate::error::{BuildError, check_range};
 use crate::utterances::{AskHead, Purpose};
@@ -24,13 +24,19 @@ pub struct DecodePolicy {
     pub loops: LoopLimits,
     /// Above this no-speech probability nothing was said, 0..=1. Default 0.8 (speech reaches 0.72).
     pub no_speech: f32,
-    /// Above this no-speech probability nothing was said if the words are also improbable, 0..=1. Default 0.6.
-    pub no_speech_doubtful: f32,
-    /// Words are improbable below this mean natural-log probability, -10 ..= 0. Default -1.
+    /// Words are improbable below this mean natural-log probability, -10 ..= 0. Default -0.9: speech in noise
+    /// reaches -0.85, a cough or a bark that became a word lies at -0.93 and below.
     pub improbable: f32,
+    /// Up to this many improbable words nobody said, 0 ..= 100. Default 6.
+    pub improbable_words: usize,
+    /// Above this no-speech probability nobody said any number of improbable words, 0..=1. Default 0.6.
+    pub no_speech_doubtful: f32,
     /// Voiced audio without a word that is decoded once more on its own in a final, 500 ms ..= 29 s. `None`: never.
     /// Default 3 s.
     pub hole: Option<MediaTime>,
+    /// There is no such hole if the words fill the rest of the audio at more than this many a second, 1 ..= 20:
+    /// their times are wrong instead. Default 4.
+    pub hole_words_per_second: f64,
 }
 
 impl Default for DecodePolicy {
@@ -40,9 +46,11 @@ impl Default for DecodePolicy {
             retry_contexts: vec![768, CONTEXT_FRAMES_MAX],
             loops: LoopLimits::default(),
             no_speech: 0.8,
+            improbable: -0.9,
+            improbable_words: 6,
             no_speech_doubtful: 0.6,
-            improbable: -1.0,
             hole: Some(MediaTime::from_secs(3)),
+            hole_words_per_second: 4.0,
         }
     }
 }
@@ -57,6 +65,8 @@ impl DecodePolicy {
         check_range("no_speech", self.no_speech.into(), 0.0..=1.0, "0 to 1")?;
         check_range("no_speech_doubtful", self.no_speech_doubtful.into(), 0.0..=1.0, "0 to 1")?;
         check_range("improbable", self.improbable.into(), -10.0..=0.0, "-10 to 0")?;
+        check_range("improbable_words", self.improbable_words as f64, 0.0..=100.0, "0 to 100")?;
+        check_range("hole_words_per_second", self.hole_words_per_second, 1.0..=20.0, "1 to 20")?;
         self.loops.check()
     }
 }
@@ -97,7 +107,7 @@ pub struct DecodeCounts {
 #[derive(Clone, Debug)]
 pub struct Decoder {
     policy: DecodePolicy,
-    hole_samples: usize,
+    hole: HoleLimits,
     scratch: Transcription,
     counts: DecodeCounts,
 }
@@ -106,9 +116,12 @@ impl Decoder {
     /// Checks the policy.
     pub fn new(policy: DecodePolicy) -> Result<Self, BuildError> {
         policy.check()?;
-        let hole = policy.hole.map_or(u64::MAX, |hole| hole.to_frames(SampleRate::HZ_16000));
-        let hole_samples = usize::try_from(hole).unwrap_or(usize::MAX);
-        Ok(Self { policy, hole_samples, scratch: Transcription::default(), counts: DecodeCounts::default() })
+        let n_samples = policy.hole.map_or(u64::MAX, |hole| hole.to_frames(SampleRate::HZ_16000));
+        let hole = HoleLimits {
+            n_samples: usize::try_from(n_samples).unwrap_or(usize::MAX),
+            words_per_second: policy.hole_words_per_second,
+        };
+        Ok(Self { policy, hole, scratch: Transcription::default(), counts: DecodeCounts::default() })
     }
 
     /// What the guards had to do so far.
@@ -191,8 +204,9 @@ impl Decoder {
     fn is_silence(&self, heard: &Transcription) -> bool {
         let policy = &self.policy;
         let is_improbable = heard.mean_log_probability < policy.improbable;
-        heard.no_speech_probability > policy.no_speech
-            || (heard.no_speech_probability > policy.no_speech_doubtful && is_improbable)
+        let is_doubtful = heard.no_speech_probability > policy.no_speech_doubtful
+            || heard.words.len() <= policy.improbable_words;
+        heard.no_speech_probability > policy.no_speech || (is_improbable && is_doubtful)
     }
 
     /// Decodes the longest stretch of speech that no word covers once more, on its own.
@@ -203,7 +217,7 @@ impl Decoder {
         pcm: &[f32],
         out: &mut Transcription,
     ) -> Result<Outcome, RecognizeError> {
-        let Some(hole) = worst_hole(out, &head.voiced, pcm.len(), self.hole_samples) else {
+        let Some(hole) = worst_hole(out, &head.voiced, pcm.len(), self.hole) else {
             return Ok(Outcome::Said { hole: None });
         };
         self.counts.holes += 1;
@@ -211,12 +225,11 @@ impl Decoder {
         let options = self.policy.options.clone();
         let outcome = self.decode(recognizer, pcm.get(hole.clone()).unwrap_or(&[]), &options, &mut found);
         let left = match outcome {
-            Ok(Outcome::Said { .. }) => {
-                splice(out, &found, hole.start);
-                worst_hole(out, &head.voiced, pcm.len(), self.hole_samples)
+            Ok(Outcome::Said { .. }) if splice(out, &found, hole.start) => {
+                worst_hole(out, &head.voiced, pcm.len(), self.hole)
             }
             Ok(Outcome::Looping) => Some(hole),
-            Ok(Outcome::Nothing) | Err(_) => None,
+            Ok(_) | Err(_) => None,
         };
         self.scratch = found;
         outcome?;

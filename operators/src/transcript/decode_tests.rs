@@ -101,9 +101,10 @@ fn a_looping_partial_is_dropped_and_a_final_is_tried_at_longer_contexts() {
 #[test]
 fn what_nobody_said_is_nothing() {
     check(Purpose::Final, &[Reply("thank you", 0.81, -0.2)], Outcome::Nothing, "", &[(6, 448)]);
-    check(Purpose::Final, &[Reply(WORDS, 0.79, -0.9)], SAID, WORDS, &[(6, 448)]);
-    check(Purpose::Final, &[Reply("thank you", 0.61, -1.1)], Outcome::Nothing, "", &[(6, 448)]);
+    check(Purpose::Final, &[Reply(WORDS, 0.79, -0.85)], SAID, WORDS, &[(6, 448)]);
+    check(Purpose::Final, &[Reply(WORDS, 0.61, -1.1)], Outcome::Nothing, "", &[(6, 448)]);
     check(Purpose::Final, &[Reply(WORDS, 0.59, -1.1)], SAID, WORDS, &[(6, 448)]);
+    check(Purpose::Final, &[Reply("Oh! Oh!", 0.1, -0.95)], Outcome::Nothing, "", &[(6, 448)]);
     check(Purpose::Final, &[says("(upbeat music)")], Outcome::Nothing, "", &[(6, 448)]);
     check(Purpose::Partial, &[says("[BLANK_AUDIO]")], Outcome::Nothing, "", &[(6, 448)]);
     check(Purpose::Final, &[Reply(LOOP, 0.9, -0.1)], Outcome::Nothing, "", &[(6, 448)]);
@@ -154,6 +155,8 @@ fn policies_out_of_range_are_named() {
     check(|p| p.no_speech = 1.5, "no_speech is 1.5, expected 0 to 1");
     check(|p| p.no_speech_doubtful = -0.5, "no_speech_doubtful is -0.5, expected 0 to 1");
     check(|p| p.improbable = 0.5, "improbable is 0.5, expected -10 to 0");
+    check(|p| p.improbable_words = 101, "improbable_words is 101, expected 0 to 100");
+    check(|p| p.hole_words_per_second = 0.0, "hole_words_per_second is 0, expected 1 to 20");
     check(|p| p.hole = Some(MediaTime::ZERO), "hole, ms is 0, expected 500 to 29000");
     check(|p| p.loops.words_per_second = 2.0, "loop words_per_second is 2, expected 3 to 20");
     check(|p| p.loops.rate_words = 0, "loop rate_words is 0, expected 1 to 100");
