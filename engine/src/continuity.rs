@@ -82,16 +82,9 @@ impl Continuity {
         Some(Event::new(Span::new(expected.time, start), block.span().end, Gap { frames, reason }))
     }
 
-    /// Counts frames that arrived but were never handed over, for a gap that somebody else reports.
-    pub fn count_gap(&mut self, frames: u64) {
-        self.counts.received += frames;
-        self.counts.in_gaps += frames;
-    }
-
-    /// The counts so far.
-    #[must_use]
-    pub fn conservation(&self) -> Conservation {
-        self.counts
+    /// The counts since they were last taken.
+    pub fn take_counts(&mut self) -> Conservation {
+        std::mem::take(&mut self.counts)
     }
 
     /// Media time up to which the feed was seen.
@@ -126,8 +119,9 @@ mod tests {
             }
         }
         assert_eq!(seen, expected);
-        assert!(continuity.conservation().holds());
-        continuity.conservation()
+        let counts = continuity.take_counts();
+        assert!(counts.holds() && continuity.take_counts() == Conservation::default());
+        counts
     }
 
     #[test]

@@ -126,6 +126,12 @@ impl Arrivals {
         self.log.push_back((end, received_at));
     }
 
+    /// The latest note.
+    #[must_use]
+    pub fn latest(&self) -> Option<(MediaTime, Instant)> {
+        self.log.back().copied()
+    }
+
     /// When the sample that ends at `position` arrived: that of the first block that reaches it, else of the latest
     /// (or, for positions long past, the oldest known). `None` before the first block.
     #[must_use]
