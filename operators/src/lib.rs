@@ -1,8 +1,21 @@
 //! Everything in Aircheck that implements `Operator`. No clock, no I/O, no threads.
 #![forbid(unsafe_code)]
 
+mod alarm;
+mod dead_air;
 mod error;
 mod hop;
+mod levels;
+mod sanitise;
+mod stats;
+#[cfg(test)]
+mod testing;
+mod windows;
 
+pub use dead_air::{DeadAir, DeadAirConfig};
 pub use error::BuildError;
 pub use hop::{HOP_FRAMES, Hop, N_MELS, hop_time};
+pub use levels::{
+    ChannelLevels, ChannelLostConfig, ClippingConfig, Levels, LevelsConfig, MonoConfig, PhaseConfig,
+};
+pub use sanitise::{SAMPLE_MAX, Sanitise};

@@ -1,0 +1,36 @@
+//! The four laws, kept by every operator: a new one adds its line here.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod broken;
+mod law;
+mod signal;
+
+use engine::time::MediaTime;
+use operators::{DeadAir, DeadAirConfig, Levels, LevelsConfig, MonoConfig, Sanitise};
+use signal::{Audio, BLOCK_FRAMES};
+
+#[test]
+fn sanitise() {
+    let signal = Audio::eventful(8_000, 2).then(0.1, |t, _| if t > 0.05 { f32::NAN } else { 1e-42 });
+    law::all(|| Sanitise::new(signal.format(), BLOCK_FRAMES / 3).unwrap(), &signal);
+}
+
+#[test]
+fn dead_air() {
+    let config = DeadAirConfig { open_after: MediaTime::from_millis(500), ..DeadAirConfig::default() };
+    for signal in [Audio::eventful(8_000, 2), Audio::eventful(11_025, 1)] {
+        law::all(|| DeadAir::new(signal.format(), config).unwrap(), &signal);
+    }
+}
+
+#[test]
+fn levels() {
+    let mut config = LevelsConfig { mono: Some(MonoConfig::default()), ..LevelsConfig::default() };
+    let half = MediaTime::from_millis(500);
+    config.phase.as_mut().unwrap().open_after = half;
+    config.mono.as_mut().unwrap().open_after = half;
+    config.channel_lost.as_mut().unwrap().open_after = half;
+    for signal in [Audio::eventful(8_000, 2), Audio::eventful(11_025, 1), Audio::eventful(8_000, 6)] {
+        law::all(|| Levels::new(signal.format(), config).unwrap(), &signal);
+    }
+}
