@@ -6,7 +6,9 @@ mod law;
 mod signal;
 
 use engine::time::MediaTime;
-use operators::{DeadAir, DeadAirConfig, Levels, LevelsConfig, MonoConfig, Sanitise};
+use operators::{
+    DeadAir, DeadAirConfig, Downmix, FrontEnd, Levels, LevelsConfig, MonoConfig, Resample, Sanitise,
+};
 use signal::{Audio, BLOCK_FRAMES};
 
 #[test]
@@ -33,4 +35,23 @@ fn levels() {
     for signal in [Audio::eventful(8_000, 2), Audio::eventful(11_025, 1), Audio::eventful(8_000, 6)] {
         law::all(|| Levels::new(signal.format(), config).unwrap(), &signal);
     }
+}
+
+#[test]
+fn downmix() {
+    let signal = Audio::eventful(44_100, 6);
+    law::all(|| Downmix::new(signal.format(), BLOCK_FRAMES).unwrap(), &signal);
+}
+
+#[test]
+fn resample() {
+    for rate_hz in [48_000, 44_100, 16_000, 8_000, 47_999, 12_345] {
+        let signal = Audio::eventful(rate_hz, 1);
+        law::all(|| Resample::new(signal.format().rate()).unwrap(), &signal);
+    }
+}
+
+#[test]
+fn front_end() {
+    law::all(|| FrontEnd::new().unwrap(), &Audio::eventful(16_000, 1));
 }
