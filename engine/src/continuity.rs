@@ -29,6 +29,13 @@ impl Conservation {
         self.received == self.analysed + self.in_gaps
     }
 
+    /// Moves frames from analysed to gaps: the analysis turned out not to be complete.
+    pub fn take_back(&mut self, frames: u64) {
+        let frames = frames.min(self.analysed);
+        self.analysed -= frames;
+        self.in_gaps += frames;
+    }
+
     /// Adds the frames of another stretch.
     pub fn add(&mut self, other: Self) {
         self.received += other.received;

@@ -1,8 +1,33 @@
 //! Everything in Aircheck that implements `Operator`. No clock, no I/O, no threads.
 #![forbid(unsafe_code)]
 
+mod alarm;
+mod dead_air;
+mod downmix;
 mod error;
+mod front_end;
 mod hop;
+mod levels;
+mod sanitise;
+mod stats;
+#[cfg(test)]
+mod testing;
+mod windows;
 
+pub use dead_air::{DeadAir, DeadAirConfig};
+mod log;
+mod mel;
+mod resample;
+mod sanitise;
+mod spare;
+
+pub use downmix::Downmix;
 pub use error::BuildError;
+pub use front_end::FrontEnd;
 pub use hop::{HOP_FRAMES, Hop, N_MELS, hop_time};
+pub use levels::{
+    ChannelLevels, ChannelLostConfig, ClippingConfig, Levels, LevelsConfig, MonoConfig, PhaseConfig,
+};
+pub use mel::whisper_scale;
+pub use resample::Resample;
+pub use sanitise::{SAMPLE_MAX, Sanitise};
