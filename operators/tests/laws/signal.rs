@@ -1,7 +1,6 @@
 //! Signals made for the laws: audio that is cut at will, and hops. No files.
 
 use std::f32::consts::TAU;
-use std::time::Instant;
 
 use engine::audio::{Block, CHANNELS_MAX, Format};
 use engine::time::{MediaTime, SampleRate};
@@ -82,9 +81,8 @@ impl Signal for Audio {
     type Item = Block;
 
     fn each(&self, size: &mut dyn FnMut() -> usize, push: &mut dyn FnMut(&Block, MediaTime)) {
-        #[allow(clippy::disallowed_methods, reason = "no operator looks at it")]
-        let now = Instant::now();
-        let mut block = Block::new(self.format, BLOCK_FRAMES, now);
+        let mut block = Block::spare(self.format, BLOCK_FRAMES);
+        let now = block.received_at();
         let mut planes: [&[f32]; CHANNELS_MAX] = [&[]; CHANNELS_MAX];
         let planes = &mut planes[..self.planes.len()];
         let mut at = 0;
