@@ -1,1 +1,2 @@
 //! Benchmarks of Aircheck beside what a user would pick instead.
+#![forbid(unsafe_code)]

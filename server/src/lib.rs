@@ -1,1 +1,2 @@
 //! The program `aircheck`: command line, ingest, sinks.
+#![forbid(unsafe_code)]

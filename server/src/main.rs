@@ -1,1 +1,4 @@
+//! The program `aircheck`.
+#![forbid(unsafe_code)]
+
 fn main() {}
