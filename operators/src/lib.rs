@@ -5,6 +5,7 @@ mod dead_air;
 mod error;
 mod hop;
 mod levels;
+mod loudness;
 mod sanitise;
 mod stats;
 #[cfg(test)]
@@ -17,4 +18,5 @@ pub use hop::{HOP_FRAMES, Hop, N_MELS, hop_time};
 pub use levels::{
     ChannelLevels, ChannelLostConfig, ClippingConfig, Levels, LevelsConfig, MonoConfig, PhaseConfig,
 };
+pub use loudness::{Loudness, LoudnessConfig, LoudnessMeter, LoudnessTarget, Measure, Meters, Mono};
 pub use sanitise::{SAMPLE_MAX, Sanitise};

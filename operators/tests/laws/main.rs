@@ -6,7 +6,10 @@ mod law;
 mod signal;
 
 use engine::time::MediaTime;
-use operators::{DeadAir, DeadAirConfig, Levels, LevelsConfig, MonoConfig, Sanitise};
+use operators::{
+    DeadAir, DeadAirConfig, Levels, LevelsConfig, Loudness, LoudnessConfig, LoudnessTarget, Meters,
+    MonoConfig, Sanitise,
+};
 use signal::{Audio, BLOCK_FRAMES};
 
 #[test]
@@ -32,5 +35,15 @@ fn levels() {
     config.channel_lost.as_mut().unwrap().open_after = half;
     for signal in [Audio::eventful(8_000, 2), Audio::eventful(11_025, 1), Audio::eventful(8_000, 6)] {
         law::all(|| Levels::new(signal.format(), config).unwrap(), &signal);
+    }
+}
+
+#[test]
+fn loudness() {
+    let mut target = LoudnessTarget::EBU_R128;
+    target.open_after = MediaTime::from_millis(500);
+    let config = LoudnessConfig { meters: Meters::TenHertz, target: Some(target), ..Default::default() };
+    for signal in [Audio::eventful(8_000, 2), Audio::eventful(11_025, 1), Audio::eventful(8_000, 5)] {
+        law::all(|| Loudness::new(signal.format(), config).unwrap(), &signal);
     }
 }
