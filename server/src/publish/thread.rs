@@ -78,8 +78,7 @@ impl Publisher {
     ) -> io::Result<(Self, Post)> {
         let (sender, receiver) = bounded(ITEMS_MAX);
         let desk = Desk { recorder, listener, sinks, tally: Tally::default() };
-        let thread =
-            std::thread::Builder::new().name("publish".into()).spawn(move || desk.run(&receiver))?;
+        let thread = std::thread::Builder::new().name("publish".into()).spawn(move || desk.run(&receiver))?;
         Ok((Self { thread }, Post(sender)))
     }
 

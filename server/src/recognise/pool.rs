@@ -262,11 +262,19 @@ impl Recogniser {
         match result {
             Ok(Ok(outcome)) => Answer::Decoded { outcome, transcription, model: Arc::clone(model) },
             Ok(Err(error)) => {
-                tracing::warn!("recognition of {} to {} s failed: {error}", job.head.span.start, job.head.span.end);
+                tracing::warn!(
+                    "recognition of {} to {} s failed: {error}",
+                    job.head.span.start,
+                    job.head.span.end
+                );
                 Answer::Lost(GapReason::RecogniserFailed)
             }
             Err(_) => {
-                tracing::error!("the recogniser panicked at {} to {} s", job.head.span.start, job.head.span.end);
+                tracing::error!(
+                    "the recogniser panicked at {} to {} s",
+                    job.head.span.start,
+                    job.head.span.end
+                );
                 Answer::Lost(GapReason::RecogniserFailed)
             }
         }
