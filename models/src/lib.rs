@@ -2,7 +2,10 @@
 //! Knows no feeds, no media time and no network.
 #![forbid(unsafe_code)]
 
+pub mod convert;
 mod recognizer;
+pub mod store;
+pub mod whisper;
 
 pub use recognizer::{
     CONTEXT_FRAMES_MAX, CONTEXT_FRAMES_PER_SECOND, DecodeOptions, RecognizeError, Recognizer, SAMPLE_RATE_HZ,

@@ -4,6 +4,7 @@
 mod broken;
 mod law;
 mod signal;
+mod utterances;
 
 use engine::time::MediaTime;
 use operators::{
