@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod alarm;
+mod analysis;
 mod dead_air;
 mod downmix;
 mod error;
@@ -21,6 +22,7 @@ mod transcript;
 mod utterances;
 mod windows;
 
+pub use analysis::{Analysis, AnalysisConfig};
 pub use dead_air::{DeadAir, DeadAirConfig};
 pub use downmix::Downmix;
 pub use error::BuildError;
