@@ -12,13 +12,13 @@ use whisper_rs::{WhisperContext, WhisperContextParameters, WhisperState, install
 
 pub use decode::WhisperRecognizer;
 
-use crate::store::{ModelError, Verified};
+use crate::store::{ModelError, Verified, read_unverified};
 use crate::{DecodeOptions, Recognizer, SAMPLE_RATE_HZ, Transcription};
 
 /// How many recognisers one model serves, and how wide each runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WhisperOptions {
-    /// Threads of one call. One thread and several recognisers beat several threads (shared/FACTS.md).
+    /// Threads of one call. One thread and several recognisers beat several threads (docs/adr/0003).
     pub n_threads: NonZeroUsize,
     /// Most recognisers at a time; each holds 35 to 140 MB, by the longest context it has used.
     pub n_recognizers_max: NonZeroUsize,
@@ -39,7 +39,7 @@ pub struct Whisper {
     pool: Mutex<Pool>,
 }
 
-/// States are made once and reused: one made per call creeps (shared/FACTS.md).
+/// States are made once and reused: one made per call creeps (docs/adr/0003).
 #[derive(Debug, Default)]
 struct Pool {
     idle: Vec<WhisperState>,
@@ -111,7 +111,7 @@ impl Whisper {
 ///
 /// A bad file can abort or corrupt the process: call this only in a process made for it.
 pub fn probe(path: &Path) -> Result<(), ModelError> {
-    let bytes = std::fs::read(path).map_err(|e| ModelError::io(path, e))?;
+    let bytes = read_unverified(path)?;
     let whisper = Whisper::from_bytes(&bytes, path, "probed", WhisperOptions::default())?;
     let silence = vec![0.0; SAMPLE_RATE_HZ as usize];
     let mut out = Transcription::default();
