@@ -57,6 +57,8 @@ fn resample() {
 fn front_end() {
     law::all(|| FrontEnd::new().unwrap(), &Audio::eventful(16_000, 1));
 }
+
+#[test]
 fn loudness() {
     let mut target = LoudnessTarget::EBU_R128;
     target.open_after = MediaTime::from_millis(500);

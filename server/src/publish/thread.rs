@@ -31,7 +31,7 @@ pub enum Item {
     /// Recognition was asked for.
     Asked {
         /// What for.
-        head: AskHead,
+        head: Box<AskHead>,
         /// Rate of the feed's own audio.
         rate: SampleRate,
         /// The way of what follows from that alone.

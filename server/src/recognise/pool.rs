@@ -163,7 +163,7 @@ impl Asker {
     pub fn ask(&self, ask: &Ask, taken_at: Instant) {
         let (head, feed) = (ask.head, &self.feed);
         let passage = Passage { taken_at: Some(taken_at), ..Passage::direct(Instant::now()) };
-        feed.post.send(Item::Asked { head, rate: feed.rate, passage });
+        feed.post.send(Item::Asked { head: Box::new(head), rate: feed.rate, passage });
         match head.purpose {
             Purpose::Confirm if feed.lost.load(Ordering::Acquire) == key(&head) => {
                 self.send_final(self.job(ask, taken_at));
