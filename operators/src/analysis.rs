@@ -15,6 +15,7 @@ use crate::loudness::{Loudness, LoudnessConfig};
 use crate::resample::Resample;
 use crate::sanitise::Sanitise;
 use crate::utterances::{Ask, UtteranceConfig, Utterances};
+use crate::voice::{Voice, VoiceConfig};
 
 /// What is analysed, and with which limits.
 #[derive(Clone, Debug, Default)]
@@ -25,11 +26,13 @@ pub struct AnalysisConfig {
     pub dead_air: DeadAirConfig,
     /// Loudness and its target.
     pub loudness: LoudnessConfig,
+    /// Speech or not, per hop.
+    pub voice: VoiceConfig,
     /// How speech is cut for recognition. `None`: it is not recognised.
     pub utterances: Option<UtteranceConfig>,
 }
 
-type Hops = Chain<Chain<Downmix, Resample>, FrontEnd>;
+type Hops = Chain<Chain<Chain<Downmix, Resample>, FrontEnd>, Voice>;
 
 /// Everything that is done with a feed's blocks before recognition.
 pub struct Analysis {
@@ -50,6 +53,7 @@ impl Analysis {
         let downmix = Downmix::new(format, block_frames)?;
         let resample = Resample::new(format.rate())?;
         let hops = Chain::new(Chain::new(downmix, resample), FrontEnd::new()?);
+        let hops = Chain::new(hops, Voice::new(config.voice)?);
         Ok(Self {
             sanitise: Sanitise::new(format, block_frames)?,
             condition,

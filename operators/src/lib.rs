@@ -21,6 +21,7 @@ mod stats;
 mod testing;
 mod transcript;
 mod utterances;
+mod voice;
 mod windows;
 
 pub use analysis::{Analysis, AnalysisConfig};
@@ -41,3 +42,4 @@ pub use transcript::{
     DecodeCounts, DecodePolicy, Decoder, Heard, LoopLimits, Outcome, Transcriber, TranscriberConfig,
 };
 pub use utterances::{Ask, AskHead, Purpose, UTTERANCE_HOPS_MAX, UtteranceConfig, Utterances, Voiced};
+pub use voice::{Voice, VoiceConfig};

@@ -6,12 +6,13 @@ mod law;
 mod signal;
 mod utterances;
 
+use engine::operator::Operator;
 use engine::time::MediaTime;
 use operators::{
-    DeadAir, DeadAirConfig, Downmix, FrontEnd, Levels, LevelsConfig, Loudness, LoudnessConfig,
-    LoudnessTarget, Meters, MonoConfig, Resample, Sanitise,
+    DeadAir, DeadAirConfig, Downmix, FrontEnd, Hop, Levels, LevelsConfig, Loudness, LoudnessConfig,
+    LoudnessTarget, Meters, MonoConfig, Resample, Sanitise, Voice, VoiceConfig,
 };
-use signal::{Audio, BLOCK_FRAMES};
+use signal::{Audio, BLOCK_FRAMES, Signal as _};
 
 #[test]
 fn sanitise() {
@@ -66,4 +67,19 @@ fn loudness() {
     for signal in [Audio::eventful(8_000, 2), Audio::eventful(11_025, 1), Audio::eventful(8_000, 5)] {
         law::all(|| Loudness::new(signal.format(), config).unwrap(), &signal);
     }
+}
+
+#[test]
+fn voice() {
+    law::all(|| Voice::new(VoiceConfig::default()).unwrap(), &hops());
+}
+
+/// Hops of eventful audio.
+fn hops() -> Vec<Hop> {
+    let mut front_end = FrontEnd::new().unwrap();
+    let mut hops = Vec::new();
+    Audio::eventful(16_000, 1).each(&mut || BLOCK_FRAMES, &mut |block, _| {
+        front_end.push(block, &mut |hop: &Hop| hops.push(hop.clone()));
+    });
+    hops
 }
