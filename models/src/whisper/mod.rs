@@ -1,6 +1,7 @@
 //! Whisper through whisper.cpp: weights shared by a fixed pool of decoding states.
 //! Opens nothing but [`Verified`] bytes: whisper.cpp can abort the process on a bad file.
 
+mod align;
 mod decode;
 mod words;
 
