@@ -11,6 +11,7 @@ use crate::error::BuildError;
 use crate::front_end::FrontEnd;
 use crate::hop::Hop;
 use crate::levels::{Levels, LevelsConfig};
+use crate::loudness::{Loudness, LoudnessConfig};
 use crate::resample::Resample;
 use crate::sanitise::Sanitise;
 use crate::utterances::{Ask, UtteranceConfig, Utterances};
@@ -22,6 +23,8 @@ pub struct AnalysisConfig {
     pub levels: LevelsConfig,
     /// Silence that lasts.
     pub dead_air: DeadAirConfig,
+    /// Loudness and its target.
+    pub loudness: LoudnessConfig,
     /// How speech is cut for recognition. `None`: it is not recognised.
     pub utterances: Option<UtteranceConfig>,
 }
@@ -40,13 +43,13 @@ impl Analysis {
     /// The analysis of a feed of `format` whose blocks hold at most `block_frames` frames.
     pub fn new(format: Format, block_frames: usize, config: &AnalysisConfig) -> Result<Self, BuildError> {
         let condition = Fan::new(vec![
-            Box::new(Levels::new(format, config.levels.clone())?),
-            Box::new(DeadAir::new(format, config.dead_air.clone())?),
+            Box::new(Levels::new(format, config.levels)?),
+            Box::new(DeadAir::new(format, config.dead_air)?),
+            Box::new(Loudness::new(format, config.loudness)?),
         ]);
         let downmix = Downmix::new(format, block_frames)?;
         let resample = Resample::new(format.rate())?;
-        let hops =
-            Chain::new(Chain::new(downmix, resample), FrontEnd::new()?);
+        let hops = Chain::new(Chain::new(downmix, resample), FrontEnd::new()?);
         Ok(Self {
             sanitise: Sanitise::new(format, block_frames)?,
             condition,

@@ -12,6 +12,7 @@ mod hop;
 mod keywords;
 mod levels;
 mod log;
+mod loudness;
 mod mel;
 mod resample;
 mod sanitise;
@@ -32,6 +33,7 @@ pub use keywords::{CONTEXT_WORDS, KeywordError, KeywordRules, Keywords, TERMS_MA
 pub use levels::{
     ChannelLevels, ChannelLostConfig, ClippingConfig, Levels, LevelsConfig, MonoConfig, PhaseConfig,
 };
+pub use loudness::{Loudness, LoudnessConfig, LoudnessMeter, LoudnessTarget, Measure, Meters, Mono};
 pub use mel::whisper_scale;
 pub use resample::Resample;
 pub use sanitise::{SAMPLE_MAX, Sanitise};

@@ -67,6 +67,18 @@ pub(crate) fn cross_sums(left: &[f32], right: &[f32]) -> CrossSums {
     CrossSums { product: total(&product), difference: total(&difference) }
 }
 
+/// Largest magnitude among `samples`; 0 when there are none.
+pub(crate) fn peak(samples: &[f32]) -> f32 {
+    let mut peaks = [0.0_f32; LANES];
+    let (chunks, rest) = samples.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (peak, x) in peaks.iter_mut().zip(chunk) {
+            *peak = peak.max(x.abs());
+        }
+    }
+    rest.iter().chain(&peaks).fold(0.0, |peak, x| peak.max(x.abs()))
+}
+
 /// Mean square as a level: 0 dBFS is a full-scale square, -3.01 a full-scale sine. At least [`SILENCE_DBFS`].
 pub(crate) fn power_dbfs(mean_square: f64) -> f64 {
     (10.0 * mean_square.log10()).max(SILENCE_DBFS)
@@ -98,7 +110,7 @@ mod tests {
         assert!(close(cross.product, plain(&|l, r| l * r)), "{cross:?}");
         assert!(close(cross.difference, plain(&|l, r| (l - r) * (l - r))), "{cross:?}");
         assert_eq!(seen.peak, right.iter().fold(0.0, |peak, r| r.abs().max(peak)));
-        assert_eq!(sums(&[]), Sums::default());
+        assert_eq!((seen.peak, sums(&[])), (peak(&right), Sums::default()));
     }
 
     #[test]

@@ -69,7 +69,8 @@ impl Consumer for FeedConsumer {
         tracing::error!("the analysis of a feed panicked: {message}");
         let lost = self.continuity.take_counts();
         let (position, frames) = (self.continuity.position(), lost.received);
-        let event = Event::new(Span::new(position, position), position, Gap { frames, reason: GapReason::Crash });
+        let event =
+            Event::new(Span::new(position, position), position, Gap { frames, reason: GapReason::Crash });
         self.post.send(Item::Fact(event, Passage::direct(Instant::now())));
         let conservation = Conservation { received: frames, analysed: 0, in_gaps: frames };
         self.post.send(Item::Counted { conservation, end: position });

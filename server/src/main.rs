@@ -14,7 +14,10 @@ use tracing_subscriber::filter::LevelFilter;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr(cli.verbose);
-    match { let _ = cli; Ok::<(), server::failure::Failure>(()) } {
+    match {
+        let _ = cli;
+        Ok::<(), server::failure::Failure>(())
+    } {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             // Where stderr is closed there is nobody left to tell.
@@ -31,7 +34,8 @@ fn log_to_stderr(verbose: u8) {
         _ => LevelFilter::DEBUG,
     };
     let filter = EnvFilter::builder().with_default_directive(level.into()).with_env_var("AIRCHECK_LOG");
-    let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) && io::IsTerminal::is_terminal(&io::stderr());
+    let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+        && io::IsTerminal::is_terminal(&io::stderr());
     tracing_subscriber::fmt()
         .with_env_filter(filter.from_env_lossy())
         .with_writer(io::stderr)

@@ -203,7 +203,8 @@ impl FeedRun {
             when_full: self.travel.when_full,
         };
         let analysis = Analysis::new(format, block_frames, &self.config)?;
-        let asker: Option<Asker> = self.pool.as_ref().map(|pool| pool.asker(format.rate(), self.post.clone()));
+        let asker: Option<Asker> =
+            self.pool.as_ref().map(|pool| pool.asker(format.rate(), self.post.clone()));
         let consumer = FeedConsumer::new(analysis, self.post.clone(), asker);
         let worker = Worker::spawn("analyse-0").map_err(RunError::Thread)?;
         let lane = worker

@@ -165,8 +165,13 @@ impl Summary {
             writeln!(out, "{kind:<11} {:>9}  {share:>5.1} %  {} segments", length(row.total_s), row.count)?;
         }
         self.write_loudness(out)?;
-        let alerts: Vec<String> = self.alerts.iter().map(|row| format!("{} {}", row.count, row.alert)).collect();
-        writeln!(out, "alerts      {}", if alerts.is_empty() { "none".to_owned() } else { alerts.join(", ") })?;
+        let alerts: Vec<String> =
+            self.alerts.iter().map(|row| format!("{} {}", row.count, row.alert)).collect();
+        writeln!(
+            out,
+            "alerts      {}",
+            if alerts.is_empty() { "none".to_owned() } else { alerts.join(", ") }
+        )?;
         self.write_latencies(out)
     }
 
@@ -187,7 +192,10 @@ impl Summary {
     }
 
     fn write_latencies(&self, out: &mut String) -> std::fmt::Result {
-        writeln!(out, "\nlatency, ms             events   budget      p50      p95      p99      met   missed")?;
+        writeln!(
+            out,
+            "\nlatency, ms             events   budget      p50      p95      p99      met   missed"
+        )?;
         for row in &self.latencies {
             writeln!(
                 out,
@@ -200,10 +208,8 @@ impl Summary {
 }
 
 fn segments(tally: &Tally) -> Vec<SegmentRow> {
-    let row = |(kind, (count, time)): (&engine::event::SegmentKind, &(u64, engine::time::MediaTime))| SegmentRow {
-        kind: *kind,
-        count: *count,
-        total_s: time.as_secs_f64(),
+    let row = |(kind, (count, time)): (&engine::event::SegmentKind, &(u64, engine::time::MediaTime))| {
+        SegmentRow { kind: *kind, count: *count, total_s: time.as_secs_f64() }
     };
     tally.segments.iter().map(row).collect()
 }

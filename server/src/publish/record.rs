@@ -174,6 +174,9 @@ mod tests {
         let latency = first.envelope.data.latency.unwrap();
         assert_eq!((latency.total_ms, latency.algorithmic_ms, latency.met), (120, 300, false));
         let stages = latency.stages_ms;
-        assert_eq!((stages.lane, stages.operators, stages.queue, stages.publish), (Some(10), Some(5), Some(100), Some(5)));
+        assert_eq!(
+            (stages.lane, stages.operators, stages.queue, stages.publish),
+            (Some(10), Some(5), Some(100), Some(5))
+        );
     }
 }

@@ -31,7 +31,7 @@ pub enum Item {
     /// Recognition was asked for.
     Asked {
         /// What for.
-        head: AskHead,
+        head: Box<AskHead>,
         /// Rate of the feed's own audio.
         rate: SampleRate,
         /// The way of what follows from that alone.
@@ -78,8 +78,7 @@ impl Publisher {
     ) -> io::Result<(Self, Post)> {
         let (sender, receiver) = bounded(ITEMS_MAX);
         let desk = Desk { recorder, listener, sinks, tally: Tally::default() };
-        let thread =
-            std::thread::Builder::new().name("publish".into()).spawn(move || desk.run(&receiver))?;
+        let thread = std::thread::Builder::new().name("publish".into()).spawn(move || desk.run(&receiver))?;
         Ok((Self { thread }, Post(sender)))
     }
 

@@ -163,7 +163,7 @@ impl Asker {
     pub fn ask(&self, ask: &Ask, taken_at: Instant) {
         let (head, feed) = (ask.head, &self.feed);
         let passage = Passage { taken_at: Some(taken_at), ..Passage::direct(Instant::now()) };
-        feed.post.send(Item::Asked { head, rate: feed.rate, passage });
+        feed.post.send(Item::Asked { head: Box::new(head), rate: feed.rate, passage });
         match head.purpose {
             Purpose::Confirm if feed.lost.load(Ordering::Acquire) == key(&head) => {
                 self.send_final(self.job(ask, taken_at));
@@ -262,11 +262,19 @@ impl Recogniser {
         match result {
             Ok(Ok(outcome)) => Answer::Decoded { outcome, transcription, model: Arc::clone(model) },
             Ok(Err(error)) => {
-                tracing::warn!("recognition of {} to {} s failed: {error}", job.head.span.start, job.head.span.end);
+                tracing::warn!(
+                    "recognition of {} to {} s failed: {error}",
+                    job.head.span.start,
+                    job.head.span.end
+                );
                 Answer::Lost(GapReason::RecogniserFailed)
             }
             Err(_) => {
-                tracing::error!("the recogniser panicked at {} to {} s", job.head.span.start, job.head.span.end);
+                tracing::error!(
+                    "the recogniser panicked at {} to {} s",
+                    job.head.span.start,
+                    job.head.span.end
+                );
                 Answer::Lost(GapReason::RecogniserFailed)
             }
         }

@@ -108,7 +108,10 @@ mod tests {
 
     #[test]
     fn a_pause_ends_a_cue_and_a_short_cue_stays_a_second() {
-        check(&[(0, "Hello"), (350, "there."), (3_000, "Bye.")], &["0.000..1.000 Hello there.", "3.000..4.000 Bye."]);
+        check(
+            &[(0, "Hello"), (350, "there."), (3_000, "Bye.")],
+            &["0.000..1.000 Hello there.", "3.000..4.000 Bye."],
+        );
     }
 
     #[test]

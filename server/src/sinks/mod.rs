@@ -22,7 +22,10 @@ fn clock_time(time: MediaTime, separator: char) -> String {
 
 /// Untrusted text for a terminal or a text file: control characters (escape sequences among them) become spaces.
 fn printable(text: &str) -> String {
-    let is_hidden = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect()
 }
 

@@ -89,7 +89,13 @@ mod tests {
 
     #[test]
     fn both_formats_escape_what_they_must() {
-        check(SubtitleFormat::Vtt, "WEBVTT\n\n1\n00:00:01.500 --> 01:02:03.456\na &lt;b&gt; &amp; c\nsecond --&gt; line\n\n");
-        check(SubtitleFormat::Srt, "1\n00:00:01,500 --> 01:02:03,456\na \u{2039}b\u{203a} & c\nsecond -\u{203a} line\n\n");
+        check(
+            SubtitleFormat::Vtt,
+            "WEBVTT\n\n1\n00:00:01.500 --> 01:02:03.456\na &lt;b&gt; &amp; c\nsecond --&gt; line\n\n",
+        );
+        check(
+            SubtitleFormat::Srt,
+            "1\n00:00:01,500 --> 01:02:03,456\na \u{2039}b\u{203a} & c\nsecond -\u{203a} line\n\n",
+        );
     }
 }
