@@ -33,7 +33,7 @@ pub(crate) fn sums(samples: &[f32]) -> Sums {
     let mut add = |lane: usize, x: f32| {
         sum[lane] += x;
         square[lane] += x * x;
-        peak[lane] = peak[lane].max(x.abs());
+        peak[lane] = larger(peak[lane], x.abs());
     };
     for chunk in chunks {
         for (lane, &x) in chunk.iter().enumerate() {
@@ -73,7 +73,7 @@ pub(crate) fn peak(samples: &[f32]) -> f32 {
     let (chunks, rest) = samples.as_chunks::<LANES>();
     for chunk in chunks {
         for (peak, x) in peaks.iter_mut().zip(chunk) {
-            *peak = peak.max(x.abs());
+            *peak = larger(*peak, x.abs());
         }
     }
     rest.iter().chain(&peaks).fold(0.0, |peak, x| peak.max(x.abs()))
@@ -87,6 +87,11 @@ pub(crate) fn power_dbfs(mean_square: f64) -> f64 {
 /// Mean square of a level.
 pub(crate) fn dbfs_power(dbfs: f64) -> f64 {
     10.0_f64.powf(dbfs / 10.0)
+}
+
+/// One instruction, unlike `f32::max`, which looks for NaN on both sides; of NaN and a number `a` it keeps `a`.
+pub(crate) fn larger(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
 }
 
 fn total(lanes: &[f32; LANES]) -> f64 {

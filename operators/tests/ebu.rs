@@ -8,7 +8,6 @@ use engine::time::SampleRate;
 use operators::{LoudnessMeter, Mono};
 
 const RATE_HZ: u32 = 48_000;
-const STEP: usize = 480;
 /// What the standards allow, LU.
 const TOLERANCE_LU: f64 = 0.1;
 const RANGE_TOLERANCE_LU: f64 = 1.0;
@@ -28,11 +27,16 @@ struct Readings {
 
 /// Measures planar audio in steps of 10 ms.
 fn measure(planes: &[Vec<f32>]) -> Readings {
-    let format = Format::new(SampleRate::new(RATE_HZ).unwrap(), planes.len()).unwrap();
+    measure_at(RATE_HZ, planes)
+}
+
+fn measure_at(rate_hz: u32, planes: &[Vec<f32>]) -> Readings {
+    let format = Format::new(SampleRate::new(rate_hz).unwrap(), planes.len()).unwrap();
+    let n_frames = rate_hz as usize / 100;
     let mut meter = LoudnessMeter::new(format, Mono::Single);
     let mut readings = Readings::default();
-    for at in (0..planes[0].len()).step_by(STEP) {
-        let step: Vec<&[f32]> = planes.iter().map(|p| &p[at..(at + STEP).min(p.len())]).collect();
+    for at in (0..planes[0].len()).step_by(n_frames) {
+        let step: Vec<&[f32]> = planes.iter().map(|p| &p[at..(at + n_frames).min(p.len())]).collect();
         meter.step(&step, f32::INFINITY);
         readings.momentary.push(meter.momentary());
         readings.short_term.push(meter.short_term());
@@ -46,11 +50,15 @@ fn measure(planes: &[Vec<f32>]) -> Readings {
 
 /// A 1 kHz sine that changes its level, in dBFS, without a break; each channel has its gain in dB.
 fn tone(gains_db: &[f64], parts: &[(f64, f64)]) -> Vec<Vec<f32>> {
+    tone_at(RATE_HZ, gains_db, parts)
+}
+
+fn tone_at(rate_hz: u32, gains_db: &[f64], parts: &[(f64, f64)]) -> Vec<Vec<f32>> {
     let mut planes = vec![Vec::new(); gains_db.len()];
     let mut frame_idx = 0;
     for &(secs, dbfs) in parts {
-        for _ in 0..(secs * f64::from(RATE_HZ)).round() as usize {
-            let sine = (TAU * 1_000.0 * f64::from(frame_idx) / f64::from(RATE_HZ)).sin();
+        for _ in 0..(secs * f64::from(rate_hz)).round() as usize {
+            let sine = (TAU * 1_000.0 * f64::from(frame_idx) / f64::from(rate_hz)).sin();
             for (plane, gain) in planes.iter_mut().zip(gains_db) {
                 plane.push((10.0_f64.powf((dbfs + gain) / 20.0) * sine) as f32);
             }
@@ -194,5 +202,14 @@ fn tech_3342_cases_1_to_4_range() {
     ];
     for (case, (expected, parts)) in (1..).zip(cases) {
         check(&format!("case {case} LRA"), stereo(&parts).range, expected, RANGE_TOLERANCE_LU);
+    }
+}
+
+#[test]
+fn case_1_holds_at_other_rates() {
+    for rate_hz in [8_000, 11_025, 22_050, 44_100, 96_000, 192_000] {
+        let seen = measure_at(rate_hz, &tone_at(rate_hz, &[0.0, 0.0], &[(4.0, -23.0)]));
+        check(&format!("{rate_hz} Hz I"), seen.integrated, -23.0, TOLERANCE_LU);
+        check(&format!("{rate_hz} Hz TP"), seen.true_peak, -23.0, TOLERANCE_LU);
     }
 }

@@ -228,8 +228,15 @@ mod tests {
         let expected = ["16.280 loudness from 6.280", "25.070 loudness 6.280..21.710"];
         assert_eq!(alerts(8_000, 2, make, &loud), expected);
         let quiet = [right(5.0), tone(15.0, 1_000.0, -33.0), right(8.0)];
-        assert_eq!(alerts(8_000, 2, make, &quiet).len(), 2);
-        assert_eq!(alerts(8_000, 2, make, &[right(5.0), silence(30.0)]), [] as [&str; 0]);
+        assert_eq!(
+            alerts(8_000, 2, make, &quiet),
+            ["17.490 loudness from 7.490", "23.710 loudness 7.490..20.500"]
+        );
+        let after_silence =
+            [silence(1.0), tone(2.0, 1_000.0, -33.0), silence(13.0), tone(9.0, 1_000.0, -33.0)];
+        assert_eq!(alerts(8_000, 2, make, &after_silence), [] as [&str; 0]);
+        let both = [tone(8.0, 1_000.0, -33.0), silence(5.0), tone(8.0, 1_000.0, -13.0)];
+        assert_eq!(alerts(8_000, 2, make, &both), [] as [&str; 0]);
         let peak = [right(5.0), tone(0.05, 500.0, 0.0), right(5.0)];
         let expected = ["5.010 loudness from 5.000", "8.060 loudness 5.000..5.060"];
         assert_eq!(alerts(8_000, 2, make, &peak), expected);

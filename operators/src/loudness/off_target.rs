@@ -10,18 +10,18 @@ use crate::error::BuildError;
 
 /// Within the tolerance by this much is right again, LU.
 const MARGIN_LU: f64 = 1.0;
-/// Further below the target it is a pause, about which nothing is said, LU. As far as loudness range looks
-/// (EBU Tech 3342).
-const PAUSE_LU: f64 = 20.0;
+/// Below this short-term loudness it is silence, which is dead air's business, LUFS.
+const SILENCE_LUFS: f64 = -50.0;
 /// A pass through the tolerance of this length does not break a stretch that is off.
 const EXCEPTION: MediaTime = MediaTime::from_millis(500);
 
-/// Two alarms: short-term loudness, and true peaks.
+/// Three alarms: too loud, too quiet, true peaks.
 #[derive(Debug)]
 pub(super) struct OffTarget {
     target: LoudnessTarget,
     peak_max: f32,
-    loudness: Alarm,
+    loud: Alarm,
+    quiet: Alarm,
     peaks: Alarm,
 }
 
@@ -41,13 +41,13 @@ impl OffTarget {
             close_after: target.close_after,
             relapse_after: MediaTime::ZERO,
         };
+        let peaks = Subject { lane: 2, unit: "dBTP", ..subject };
         Ok(Self {
             target,
             peak_max: 10.0_f64.powf(target.true_peak_max_dbtp / 20.0) as f32,
-            loudness: Alarm::new(subject, timing, |mean| mean),
-            peaks: Alarm::new(Subject { lane: 1, unit: "dBTP", ..subject }, at_once, |peak| {
-                20.0 * peak.log10()
-            }),
+            loud: Alarm::new(subject, timing, |mean| mean),
+            quiet: Alarm::new(Subject { lane: 1, ..subject }, timing, |mean| mean),
+            peaks: Alarm::new(peaks, at_once, |peak| 20.0 * peak.log10()),
         })
     }
 
@@ -64,30 +64,40 @@ impl OffTarget {
         out: &mut dyn Emit<Event>,
     ) {
         let Span { start: since, end: proof } = span;
+        let LoudnessTarget { lufs, tolerance_lu, true_peak_max_dbtp, .. } = self.target;
         let value = short_term.unwrap_or(f64::NEG_INFINITY);
-        let off = value - self.target.lufs;
-        let verdict = match off.abs() {
-            _ if off < -PAUSE_LU => Verdict::Unclear,
-            far if far > self.target.tolerance_lu => Verdict::Bad,
-            far if far <= self.target.tolerance_lu - MARGIN_LU.min(self.target.tolerance_lu / 2.0) => {
-                Verdict::Good
-            }
-            _ => Verdict::Unclear,
-        };
-        let threshold = self.target.lufs + self.target.tolerance_lu.copysign(off);
-        self.loudness.observe(&Finding { verdict, span, since, proof, value, threshold }, out);
+        for (alarm, sign) in [(&mut self.loud, 1.0), (&mut self.quiet, -1.0)] {
+            let verdict = verdict(value, sign * (value - lufs), tolerance_lu);
+            let threshold = lufs + sign * tolerance_lu;
+            alarm.observe(&Finding { verdict, span, since, proof, value, threshold }, out);
+        }
         let verdict = if peak > self.peak_max { Verdict::Bad } else { Verdict::Good };
-        let (value, threshold) = (f64::from(peak), self.target.true_peak_max_dbtp);
+        let (value, threshold) = (f64::from(peak), true_peak_max_dbtp);
         self.peaks.observe(&Finding { verdict, span, since, proof, value, threshold }, out);
     }
 
     pub(super) fn flush(&mut self, now: MediaTime, out: &mut dyn Emit<Event>) {
-        self.loudness.flush(now, out);
+        self.loud.flush(now, out);
+        self.quiet.flush(now, out);
         self.peaks.flush(now, out);
     }
 
     pub(super) const fn reset(&mut self) {
-        self.loudness.reset();
+        self.loud.reset();
+        self.quiet.reset();
         self.peaks.reset();
+    }
+}
+
+/// Of a loudness that is `off` the target in the direction looked at, LU.
+fn verdict(short_term: f64, off: f64, tolerance_lu: f64) -> Verdict {
+    if short_term < SILENCE_LUFS {
+        Verdict::Unclear
+    } else if off > tolerance_lu {
+        Verdict::Bad
+    } else if off <= tolerance_lu - MARGIN_LU.min(tolerance_lu / 2.0) {
+        Verdict::Good
+    } else {
+        Verdict::Unclear
     }
 }
