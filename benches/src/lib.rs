@@ -2,6 +2,11 @@
 //! Each bench is a plain program in `benches/`; nothing is judged here.
 #![forbid(unsafe_code)]
 
+pub mod audio;
+pub mod corpus;
+pub mod english;
+pub mod speech;
+
 use std::time::{Duration, Instant};
 
 use engine::time::MediaTime;

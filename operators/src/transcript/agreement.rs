@@ -137,6 +137,21 @@ mod tests {
     }
 
     #[test]
+    fn without_an_anchor_it_goes_on_in_time() {
+        let mut agreement = Agreement::default();
+        agreement.update(&words("a b"));
+        agreement.update(&words("a b"));
+        // Four words of 250 ms where there were two: the last two are said after the stable ones.
+        let mut fast = words("p q r s t");
+        for (at, word) in fast.iter_mut().enumerate() {
+            let quarter = |n: usize| MediaTime::from_millis(250 * n as u64);
+            word.span = Span::new(quarter(at), quarter(at + 1));
+        }
+        agreement.update(&fast);
+        assert_eq!(agreement.text().0, "a b t");
+    }
+
+    #[test]
     fn nothing_stable_is_ever_taken_back() {
         let vocabulary = ["one", "two,", "two.", "Two", "three", "--", "four!"];
         let mut seed = 1_u64;

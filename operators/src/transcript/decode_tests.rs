@@ -52,7 +52,7 @@ impl Recognizer for Script {
     }
 }
 
-/// Decodes 6 s of audio, voiced throughout, and checks outcome, text and calls.
+/// Decodes audio, voiced throughout, as long as the first call, and checks outcome, text and calls.
 fn check(
     purpose: Purpose,
     replies: &[Reply],
@@ -61,14 +61,15 @@ fn check(
     calls: &[(usize, u32)],
 ) -> Decoder {
     let mut voiced = Voiced::default();
-    (0..600).for_each(|hop_idx| voiced.set(hop_idx));
-    let span = Span::new(MediaTime::ZERO, MediaTime::from_secs(6));
+    let n_secs = calls[0].0;
+    (0..n_secs * 100).for_each(|hop_idx| voiced.set(hop_idx));
+    let span = Span::new(MediaTime::ZERO, MediaTime::from_secs(n_secs as u64));
     let head =
         AskHead { utterance: 0, attempt: 1, purpose, span, speech_end: span.end, proof: span.end, voiced };
     let mut script = Script { replies: replies.iter().copied().collect(), calls: Vec::new() };
     let mut decoder = Decoder::new(DecodePolicy::default()).unwrap();
     let mut out = Transcription::default();
-    let seen = decoder.recognise(&mut script, &head, &vec![0.1; 6 * SECOND], &mut out).unwrap();
+    let seen = decoder.recognise(&mut script, &head, &vec![0.1; n_secs * SECOND], &mut out).unwrap();
     assert_eq!((seen, out.text.as_str(), script.calls.as_slice()), (outcome, text, calls));
     assert!(script.replies.is_empty(), "every reply was wanted");
     decoder
@@ -92,6 +93,9 @@ fn a_looping_partial_is_dropped_and_a_final_is_tried_at_longer_contexts() {
     let all = [(6, 448), (6, 768), (6, 1_500)];
     check(Purpose::Speculative, &[says(LOOP), says(LOOP), says(WORDS)], SAID, WORDS, &all);
     check(Purpose::Final, &[says(LOOP), says(LOOP), says(LOOP)], Outcome::Looping, "", &all);
+    // 12 s are at context 768 from the start.
+    let long = [(12, 768), (12, 1_500)];
+    check(Purpose::Final, &[says(LOOP), says(LOOP)], Outcome::Looping, "", &long);
 }
 
 #[test]

@@ -60,7 +60,7 @@ struct Pending {
     /// The request whose decode is the final.
     closing: Option<u32>,
     speculation: Option<u32>,
-    verdict: Option<(u32, Verdict)>,
+    verdict: Option<Verdict>,
     agreement: Agreement,
     last_attempt: u32,
     shown: Option<(String, usize)>,
@@ -90,12 +90,9 @@ impl Transcriber {
             Purpose::Speculative => pending.speculation = Some(head.attempt),
             Purpose::Abandon => {
                 pending.speculation = None;
-                pending.verdict.take_if(|(attempt, _)| *attempt == head.attempt);
+                pending.verdict = None;
             }
-            Purpose::Confirm | Purpose::Final => {
-                pending.closing = Some(head.attempt);
-                pending.verdict.take_if(|(attempt, _)| *attempt != head.attempt);
-            }
+            Purpose::Confirm | Purpose::Final => pending.closing = Some(head.attempt),
         }
         self.publish(out);
     }
@@ -107,11 +104,11 @@ impl Transcriber {
         };
         let attempt = heard.head.attempt;
         if pending.closing == Some(attempt) {
-            pending.verdict = Some((attempt, verdict(heard)));
+            pending.verdict = Some(verdict(heard));
             self.publish(out);
         } else if pending.closing.is_none() {
             if pending.speculation == Some(attempt) {
-                pending.verdict = Some((attempt, verdict(heard)));
+                pending.verdict = Some(verdict(heard));
             }
             // A decode in advance is also the newest partial, should the speaker go on.
             pending.show(heard, out);
@@ -125,7 +122,7 @@ impl Transcriber {
             return;
         };
         if pending.closing == Some(head.attempt) {
-            pending.verdict = Some((head.attempt, Verdict::Lost(reason)));
+            pending.verdict = Some(Verdict::Lost(reason));
             self.publish(out);
         }
     }
@@ -134,7 +131,7 @@ impl Transcriber {
     pub fn give_up(&mut self, reason: GapReason, out: &mut dyn Emit<Event>) {
         for pending in &mut self.pending {
             pending.closing = Some(pending.closing.unwrap_or(pending.head.attempt));
-            pending.verdict.get_or_insert((pending.head.attempt, Verdict::Lost(reason)));
+            pending.verdict.get_or_insert(Verdict::Lost(reason));
         }
         self.publish(out);
     }
@@ -153,12 +150,12 @@ impl Transcriber {
         }
         if let Some(open) = self.pending.back_mut().filter(|newest| newest.closing.is_none()) {
             open.closing = Some(open.head.attempt);
-            open.verdict = Some((open.head.attempt, Verdict::Lost(GapReason::Loss)));
+            open.verdict = Some(Verdict::Lost(GapReason::Loss));
         }
         if self.pending.len() >= self.config.pending_max
             && let Some(oldest) = self.pending.front_mut()
         {
-            oldest.verdict.get_or_insert((oldest.head.attempt, Verdict::Lost(GapReason::Overload)));
+            oldest.verdict.get_or_insert(Verdict::Lost(GapReason::Overload));
         }
         self.publish(out);
         self.pending.push_back(Pending::new(head));
@@ -258,7 +255,7 @@ fn newest(before: &[SpokenWord], words: &[SpokenWord]) -> Option<MediaTime> {
 
 /// What becomes of an utterance for good.
 fn close(pending: Pending, rate: SampleRate, out: &mut dyn Emit<Event>) {
-    let Some((_, verdict)) = pending.verdict else { return };
+    let Some(verdict) = pending.verdict else { return };
     let head = &pending.head;
     if pending.shown.is_some() && !matches!(verdict, Verdict::Said { .. }) {
         // An empty partial takes back what was shown.

@@ -196,6 +196,27 @@ fn an_abandoned_speculation_is_only_a_partial() {
 }
 
 #[test]
+fn a_speculation_that_is_not_confirmed_is_never_a_final() {
+    let steps = [
+        Ask(0, 1, Final, 2),
+        Ask(5, 1, Speculative, 7),
+        Hear(5, 1, "c d"),
+        Hear(0, 1, "a b"),
+        Ask(5, 1, Abandon, 8),
+        GiveUp,
+    ];
+    check(
+        &steps,
+        &[
+            "partial 5 5..7@7 |c d",
+            "final 0 0..2@3 a b",
+            "partial 5 5..8@9 |",
+            "gap 5..8@9 144000 RecogniserFailed",
+        ],
+    );
+}
+
+#[test]
 fn finals_come_in_the_order_of_their_utterances() {
     let steps = [Ask(0, 1, Final, 2), Ask(5, 1, Final, 7), Hear(5, 1, "c d"), Hear(0, 1, "a b")];
     check(&steps, &["final 0 0..2@3 a b", "final 5 5..7@8 c d"]);

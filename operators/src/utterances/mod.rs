@@ -32,7 +32,7 @@ pub struct Utterances {
     start: MediaTime,
     /// The last hop was speech, by the thresholds with their hysteresis.
     is_voiced: bool,
-    /// Speech without a break, in hops, while no utterance is open.
+    /// Speech without a break up to now, in hops.
     onset: usize,
     open: Option<Open>,
 }
@@ -45,7 +45,6 @@ struct Open {
     attempt: u32,
     speculation: Option<u32>,
     decoded_to: usize,
-    n_voiced_decoded: usize,
 }
 
 impl Utterances {
@@ -77,20 +76,19 @@ impl Utterances {
         }
         let threshold = if self.is_voiced { self.limits.close } else { self.limits.open };
         self.is_voiced = hop.speech > threshold;
+        self.onset = if self.is_voiced { self.onset + 1 } else { 0 };
         self.marks.push(Mark { speech: hop.speech, power_db: hop.power_db, voiced: self.is_voiced });
         self.ask.append(&hop.pcm);
     }
 
     /// No utterance is open: keeps the pre-roll, and opens one after enough speech.
     fn wait(&mut self) {
-        self.onset = if self.is_voiced { self.onset + 1 } else { 0 };
         let keep = self.limits.pre_roll + self.limits.onset;
         let begins = self.onset >= self.limits.onset;
         if begins || self.marks.len() >= 2 * keep {
             self.drop_hops(self.marks.len().saturating_sub(keep));
         }
         if begins {
-            self.onset = 0;
             self.open = Some(self.reopened());
         }
     }
@@ -127,13 +125,10 @@ impl Utterances {
         }
     }
 
-    /// In a pause none is asked for: a speculation or new speech follows within a moment.
+    /// In a pause there is nothing new: a speculation or new speech follows within a moment.
     fn is_partial_due(&self, open: &Open) -> bool {
         let n_new = self.marks.len() - open.decoded_to;
-        self.is_voiced
-            && self.pace.is_some_and(|interval| n_new >= interval)
-            && open.n_voiced > open.n_voiced_decoded
-            && self.is_worth(open)
+        self.is_voiced && self.pace.is_some_and(|interval| n_new >= interval) && self.is_worth(open)
     }
 
     fn is_worth(&self, open: &Open) -> bool {
@@ -147,7 +142,6 @@ impl Utterances {
     fn ask_more(&mut self, open: &mut Open, purpose: Purpose, out: &mut dyn Emit<Ask>) {
         open.attempt += 1;
         open.decoded_to = self.marks.len();
-        open.n_voiced_decoded = open.n_voiced;
         self.lend(open, purpose, open.attempt, self.padded_end(open), out);
     }
 
@@ -175,11 +169,10 @@ impl Utterances {
         self.lend(&first, Purpose::Final, open.attempt + 1, end, out);
         self.drop_hops(cut);
         let mut rest = self.reopened();
-        self.open = (rest.n_voiced > 0).then_some(rest);
         if self.pace.is_some() && self.is_worth(&rest) {
             self.ask_more(&mut rest, Purpose::Partial, out);
-            self.open = Some(rest);
         }
+        self.open = Some(rest);
     }
 
     fn lend(&mut self, open: &Open, purpose: Purpose, attempt: u32, end: usize, out: &mut dyn Emit<Ask>) {
