@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use thiserror::Error;
 
+use crate::event::GapReason;
 use crate::time::{MediaTime, SampleRate, Span};
 
 /// Most channels a feed may have.
@@ -60,6 +61,7 @@ pub struct Block {
     capacity: usize,
     samples: Vec<f32>,
     received_at: Instant,
+    missing_because: Option<GapReason>,
 }
 
 impl Block {
@@ -74,6 +76,7 @@ impl Block {
             capacity,
             samples: vec![0.0; capacity * format.n_channels()],
             received_at: now,
+            missing_because: None,
         }
     }
 
@@ -90,6 +93,18 @@ impl Block {
         self.origin = origin;
         self.start_frame = start_frame;
         self.received_at = received_at;
+        self.missing_because = None;
+    }
+
+    /// Says why frames are missing before this block, where its receiver knows.
+    pub fn explain_missing(&mut self, reason: GapReason) {
+        self.missing_because = Some(reason);
+    }
+
+    /// Why frames are missing before this block, where its receiver knows.
+    #[must_use]
+    pub const fn missing_because(&self) -> Option<GapReason> {
+        self.missing_because
     }
 
     /// Appends frames from planes of equal length; returns how many fitted.

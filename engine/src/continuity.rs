@@ -59,8 +59,8 @@ struct Expected {
 }
 
 impl Continuity {
-    /// Counts `block`, and says what is missing before it: frames of the same stretch that were shed on the way
-    /// (overload), or the time that the source was away when a new stretch begins (disconnect). After an answer the
+    /// Counts `block`, and says what is missing before it: frames of the same stretch (shed on the way, if its receiver
+    /// gave no other reason), or the time that the source was away when a new stretch begins. After an answer the
     /// operators must be reset.
     pub fn check(&mut self, block: &Block) -> Option<Event> {
         let gap = self.expected.and_then(|expected| self.missing(expected, block));
@@ -78,9 +78,9 @@ impl Continuity {
     fn missing(&mut self, expected: Expected, block: &Block) -> Option<Event> {
         let start = block.span().start;
         let (frames, reason) = if block.origin() != expected.origin {
-            (0, GapReason::Disconnect)
+            (0, block.missing_because().unwrap_or(GapReason::Disconnect))
         } else if block.start_frame() > expected.frame {
-            (block.start_frame() - expected.frame, GapReason::Overload)
+            (block.start_frame() - expected.frame, block.missing_because().unwrap_or(GapReason::Overload))
         } else {
             return None;
         };

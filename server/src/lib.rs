@@ -3,12 +3,14 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
-//pub mod commands;
+pub mod commands;
 pub mod failure;
 pub mod feed;
-//pub mod ingest;
+pub mod fetch;
+pub mod ingest;
 pub mod output;
 pub mod publish;
+pub mod pump;
 pub mod recognise;
 pub mod run;
 pub mod sinks;

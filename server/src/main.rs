@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use server::cli::Cli;
+use server::commands;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -14,10 +15,7 @@ use tracing_subscriber::filter::LevelFilter;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr(cli.verbose);
-    match {
-        let _ = cli;
-        Ok::<(), server::failure::Failure>(())
-    } {
+    match commands::run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             // Where stderr is closed there is nobody left to tell.

@@ -91,13 +91,14 @@ struct Open {
     lane: LaneSender,
     worker: Worker,
     end: MediaTime,
-    shed: Option<Shed>,
+    missing: Option<Missing>,
 }
 
 /// Frames that were left out since the last block that was sent.
-struct Shed {
+struct Missing {
     span: Span,
     frames: u64,
+    reason: GapReason,
 }
 
 impl FeedRun {
@@ -126,8 +127,8 @@ impl FeedRun {
         self.post.send(Item::Fact(event, Passage::direct(Instant::now())));
     }
 
-    /// Reports frames that arrived but cannot be analysed.
-    pub fn gap(&self, span: Span, gap: Gap) {
+    /// Reports frames that are not analysed.
+    fn gap(&self, span: Span, gap: Gap) {
         self.state(Event::new(span, span.end, gap));
         let conservation = Conservation { received: gap.frames, analysed: 0, in_gaps: gap.frames };
         self.post.send(Item::Counted { conservation, end: span.end });
@@ -144,7 +145,7 @@ impl FeedRun {
         !self.publisher.is_finished()
     }
 
-    /// An empty block of `format` to fill. `None`: the lane is full; say so with [`Self::shed`].
+    /// An empty block of `format` to fill. `None`: the lane is full; say so with [`Self::leave_out`].
     pub fn take(&mut self, format: Format) -> Result<Option<Block>, RunError> {
         if self.open.as_ref().is_none_or(|open| open.format != format) {
             self.close()?;
@@ -159,22 +160,23 @@ impl FeedRun {
     }
 
     /// Sends a filled block on its way.
-    pub fn send(&mut self, block: Block) {
+    pub fn send(&mut self, mut block: Block) {
         if let Some(open) = &mut self.open {
+            if let Some(missing) = open.missing.take() {
+                block.explain_missing(missing.reason);
+            }
             open.end = block.span().end;
-            open.shed = None;
             open.lane.send(block);
         }
     }
 
-    /// Leaves out `frames` at `span`, because there was no block for them. The worker reports them as a gap when the
-    /// next block comes; those at the very end are reported here.
-    pub fn shed(&mut self, span: Span, frames: u64) {
+    /// Leaves out `frames` at `span`: lost by the source, or shed because there was no block for them. The next block
+    /// starts after them, by which the worker knows; those at the very end are reported when the run ends.
+    pub fn leave_out(&mut self, span: Span, frames: u64, reason: GapReason) {
         if let Some(open) = &mut self.open {
-            open.lane.count_shed(frames);
-            let shed = open.shed.get_or_insert(Shed { span, frames: 0 });
-            shed.span.end = span.end;
-            shed.frames += frames;
+            let missing = open.missing.get_or_insert(Missing { span, frames: 0, reason });
+            missing.span.end = span.end;
+            missing.frames += frames;
         }
     }
 
@@ -210,7 +212,7 @@ impl FeedRun {
         let lane = worker
             .pin(config, Box::new(consumer))
             .map_err(|_| RunError::Thread(io::Error::other("the worker takes no more feeds")))?;
-        Ok(Open { format, lane, worker, end: MediaTime::ZERO, shed: None })
+        Ok(Open { format, lane, worker, end: MediaTime::ZERO, missing: None })
     }
 
     /// Ends the stretch: waits until the worker has taken everything.
@@ -219,8 +221,8 @@ impl FeedRun {
         let abandoned = open.lane.is_abandoned();
         drop(open.lane);
         drop(open.worker);
-        if let Some(shed) = open.shed {
-            self.gap(shed.span, Gap { frames: shed.frames, reason: GapReason::Overload });
+        if let Some(Missing { span, frames, reason }) = open.missing {
+            self.gap(span, Gap { frames, reason });
         }
         if abandoned { Err(RunError::Analysis(open.end)) } else { Ok(()) }
     }

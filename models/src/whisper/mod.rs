@@ -108,6 +108,14 @@ impl Whisper {
     }
 }
 
+/// The code of a language as Whisper knows it. `None`: it does not.
+#[must_use]
+pub fn language(code: &str) -> Option<&'static str> {
+    // whisper-rs panics on a NUL byte, and knows full names too.
+    let is_code = (2..=3).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_lowercase());
+    if is_code { whisper_rs::get_lang_id(code).and_then(whisper_rs::get_lang_str) } else { None }
+}
+
 /// Loads the unverified file at `path` and recognises a second of silence with it.
 ///
 /// A bad file can abort or corrupt the process: call this only in a process made for it.

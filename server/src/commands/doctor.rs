@@ -109,12 +109,16 @@ fn table(report: &Report) -> String {
     let model = &report.model;
     let _ = writeln!(out, "model       {} ({}): {}", model.name, model.path, model.state);
     if let (Some(load), Some(decode)) = (model.load_ms, model.decode_ms) {
-        let _ = writeln!(out, "            loads in {load} ms, decodes {DECODE_SECS} s in {decode} ms on one core");
+        let _ = writeln!(
+            out,
+            "            loads in {load} ms, decodes {DECODE_SECS} s in {decode} ms on one core"
+        );
     }
     let share = report.operators_load * 100.0;
     let _ = writeln!(out, "operators   {share:.2} % of a core for a stereo feed at 48 kHz");
     if let Some(capacity) = &report.capacity {
-        let _ = writeln!(out, "capacity    at {:.0} % load, feeds of continuous speech:", LOAD_PLANNED * 100.0);
+        let _ =
+            writeln!(out, "capacity    at {:.0} % load, feeds of continuous speech:", LOAD_PLANNED * 100.0);
         let _ = writeln!(out, "            {:>5}  with captions as they are spoken", capacity.with_partials);
         let _ = writeln!(out, "            {:>5}  with final captions only", capacity.finals_only);
         let _ = writeln!(out, "            {:>5}  without transcript", capacity.without_transcript);

@@ -27,9 +27,9 @@ pub(super) struct Loaded {
 /// Loads `model`, a name or a file, for `n_threads` threads. It is not fetched: that takes a command of its own.
 pub(super) fn load(model: &str, n_threads: NonZeroUsize) -> Result<Loaded, Failure> {
     let verified = store()?.resolve(model).map_err(|error| match error {
-        ModelError::NotInstalled { .. } => {
-            Failure::Runtime(format!("{error}; fetch it with `aircheck models pull {model}`, or use --no-transcript"))
-        }
+        ModelError::NotInstalled { .. } => Failure::Runtime(format!(
+            "{error}; fetch it with `aircheck models pull {model}`, or use --no-transcript"
+        )),
         other => Failure::runtime(other),
     })?;
     let options = WhisperOptions { n_recognizers_max: n_threads, ..WhisperOptions::default() };

@@ -42,7 +42,11 @@ fn list() -> Result<(), Failure> {
         let sha256 = entry.pin.sha256.to_string();
         let short = sha256.get(..16).unwrap_or(&sha256);
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "{:<16} {megabytes:>6.1} MB  {:<8}  {state:<12}  {short}...", entry.name, entry.licence);
+        let _ = writeln!(
+            out,
+            "{:<16} {megabytes:>6.1} MB  {:<8}  {state:<12}  {short}...",
+            entry.name, entry.licence
+        );
     }
     print(out.as_bytes())
 }
@@ -132,7 +136,9 @@ impl Bar {
     fn new(name: &str) -> Self {
         let bar = ProgressBar::new(0);
         let template = "{prefix}  {bar:30} {bytes:>10} of {total_bytes:10} {bytes_per_sec:>12}  {msg}";
-        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_style(
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
         bar.set_prefix(name.to_owned());
         bar.enable_steady_tick(Duration::from_millis(200));
         Self(bar)

@@ -8,7 +8,8 @@ use engine::event::LoudnessProfile;
 use engine::lane::WhenFull;
 use models::{DecodeOptions, Recognizer};
 use operators::{
-    AnalysisConfig, DecodePolicy, KeywordRules, Keywords, LoudnessConfig, LoudnessTarget, Meters, UtteranceConfig,
+    AnalysisConfig, DecodePolicy, KeywordRules, Keywords, LoudnessConfig, LoudnessTarget, Meters,
+    UtteranceConfig,
 };
 
 use super::model;
@@ -126,7 +127,10 @@ fn speech(args: &AnalysisArgs, pace: Pace) -> Result<Speech, Failure> {
     };
     let loaded = model::load(&args.model, n_threads)?;
     let language = language(&args.language, &loaded)?;
-    let policy = DecodePolicy { options: DecodeOptions { language, ..DecodeOptions::default() }, ..DecodePolicy::default() };
+    let policy = DecodePolicy {
+        options: DecodeOptions { language, ..DecodeOptions::default() },
+        ..DecodePolicy::default()
+    };
     Ok(Speech { model: loaded.name, policy, recognizers: loaded.recognizers })
 }
 
