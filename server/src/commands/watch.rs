@@ -1,0 +1,6 @@
+//! stub
+use crate::cli::WatchArgs;
+use crate::failure::Failure;
+pub(super) fn run(_args: &WatchArgs) -> Result<(), Failure> {
+    Ok(())
+}
