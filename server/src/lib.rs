@@ -1,2 +1,4 @@
 //! The program `aircheck`: command line, ingest, sinks.
 #![forbid(unsafe_code)]
+
+pub mod ingest;
