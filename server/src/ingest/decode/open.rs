@@ -31,7 +31,7 @@ const PICTURE_BYTES_MAX: usize = 64 << 10;
 /// Largest tag text that is kept.
 const TAG_BYTES_MAX: usize = 64 << 10;
 
-const EXPECTED: &str = "audio: wav, aiff, flac, mp3, aac, m4a/mp4, ogg, opus, webm/mkv or caf";
+const EXPECTED: &str = "wav, aiff, flac, mp3, aac, m4a/mp4, ogg, opus, webm/mkv or caf";
 
 /// What is known of an input's format before it is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -150,7 +150,6 @@ impl Place<'_> {
     }
 
     fn open_error(&self, error: Error, start: &str, is_file: bool) -> IngestError {
-        let byte = self.meter.pulled();
         match error {
             Error::Unsupported(what) if what.contains("missing moov") => self.unsupported(if is_file {
                 "an MP4 file without its index (moov): the recording was not finished".into()
@@ -160,7 +159,7 @@ impl Place<'_> {
                     .into()
             }),
             Error::Unsupported(what) if what.contains("no suitable format reader") => {
-                self.not_audio(format!("no known audio format in the first {byte} bytes, which begin {start}"))
+                self.undecodable(format!("no known audio format, it begins {start}, expected {EXPECTED}"))
             }
             Error::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 self.undecodable("it ends inside its header".into())

@@ -103,6 +103,10 @@ impl OpusStream {
         if packet.is_empty() {
             return Err("an empty opus packet");
         }
+        if packet.starts_with(b"OpusHead") || packet.starts_with(b"OpusTags") {
+            // Some muxers repeat the headers; no audio packet begins like this: 48 frames of 20 ms are too many.
+            return Ok(());
+        }
         let n_max = FRAMES_MAX as i32;
         let n_frames = self
             .decoder

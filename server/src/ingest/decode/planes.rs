@@ -48,6 +48,16 @@ impl Planes {
         (self.start, self.end) = (0, 0);
     }
 
+    /// Copies the frames of `other`.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.channels.resize_with(other.channels.len(), Vec::new);
+        for (channel, plane) in self.channels.iter_mut().enumerate() {
+            plane.clear();
+            plane.extend_from_slice(other.channel(channel, 0..usize::MAX));
+        }
+        (self.start, self.end) = (0, other.n_frames());
+    }
+
     /// Drops frames at both ends.
     pub fn trim(&mut self, n_start: usize, n_end: usize) {
         self.start = (self.start + n_start).min(self.end);
@@ -94,6 +104,9 @@ mod tests {
             planes.with(1..2, |all| all.iter().map(|c| c.to_vec()).collect::<Vec<_>>()),
             [[30.0], [3.0]]
         );
+        let mut copy = Planes::default();
+        copy.copy_from(&planes);
+        assert_eq!((copy.n_frames(), copy.n_channels(), copy.channel(1, 0..2)), (2, 2, &[2.0, 3.0][..]));
         planes.trim(9, 9);
         assert!(
             planes.n_frames() == 0

@@ -27,7 +27,8 @@ pub(super) enum Kind {
 /// Judges by the first bytes, then by `content_type`, then by `extension`.
 pub(super) fn sniff(head: &[u8], content_type: Option<&str>, extension: Option<&str>) -> Kind {
     if let Some(kind) = by_magic(head) {
-        return kind;
+        let behind = usize::try_from(id3_len(head)).ok().filter(|&n| n > 0).and_then(|n| head.get(n..));
+        return behind.and_then(refused).unwrap_or(kind);
     }
     if let Some(what) = text(head) {
         return Kind::Refused(what);
@@ -89,6 +90,10 @@ fn by_magic(head: &[u8]) -> Option<Kind> {
     if [&b"fLaC"[..], b"OggS", EBML, b"FORM", b"ID3"].iter().any(|magic| at(head, 0, magic)) {
         return Some(Kind::Known);
     }
+    refused(head)
+}
+
+fn refused(head: &[u8]) -> Option<Kind> {
     REFUSED.iter().find(|(offset, magic, _)| at(head, *offset, magic)).map(|(.., what)| Kind::Refused(what))
 }
 
@@ -229,6 +234,7 @@ mod tests {
             "Grüße, cut in a character: \u{fc}".as_bytes().split_last().unwrap().1,
             Kind::Refused("a text"),
         );
+        check(b"ID3\x04\0\0\0\0\0\x02ab\x0b\x77", Kind::Refused("AC-3 audio"));
         check(b"a\0b", Kind::Unknown);
         let mut packets = vec![1; 50];
         for _ in 0..5 {
