@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use thiserror::Error;
 
-use crate::event::GapReason;
+use crate::event::Gap;
 use crate::time::{MediaTime, SampleRate, Span};
 
 /// Most channels a feed may have.
@@ -61,7 +61,7 @@ pub struct Block {
     capacity: usize,
     samples: Vec<f32>,
     received_at: Instant,
-    missing_because: Option<GapReason>,
+    missing: Option<Gap>,
 }
 
 impl Block {
@@ -76,7 +76,7 @@ impl Block {
             capacity,
             samples: vec![0.0; capacity * format.n_channels()],
             received_at: now,
-            missing_because: None,
+            missing: None,
         }
     }
 
@@ -93,18 +93,23 @@ impl Block {
         self.origin = origin;
         self.start_frame = start_frame;
         self.received_at = received_at;
-        self.missing_because = None;
+        self.missing = None;
     }
 
-    /// Says why frames are missing before this block, where its receiver knows.
-    pub fn explain_missing(&mut self, reason: GapReason) {
-        self.missing_because = Some(reason);
+    /// Restamps its arrival, for audio that is held back to be played at its own pace.
+    pub fn arrived(&mut self, received_at: Instant) {
+        self.received_at = received_at;
     }
 
-    /// Why frames are missing before this block, where its receiver knows.
+    /// Says what is missing before this block, which begins a new stretch, where its receiver knows.
+    pub fn explain_missing(&mut self, gap: Gap) {
+        self.missing = Some(gap);
+    }
+
+    /// What is missing before this block, where its receiver knows.
     #[must_use]
-    pub const fn missing_because(&self) -> Option<GapReason> {
-        self.missing_because
+    pub const fn missing(&self) -> Option<Gap> {
+        self.missing
     }
 
     /// Appends frames from planes of equal length; returns how many fitted.

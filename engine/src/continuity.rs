@@ -59,8 +59,8 @@ struct Expected {
 }
 
 impl Continuity {
-    /// Counts `block`, and says what is missing before it: frames of the same stretch (shed on the way, if its receiver
-    /// gave no other reason), or the time that the source was away when a new stretch begins. After an answer the
+    /// Counts `block`, and says what is missing before it: frames of the same stretch that were shed on the way, or
+    /// what its receiver says when a new stretch begins. After an answer the
     /// operators must be reset.
     pub fn check(&mut self, block: &Block) -> Option<Event> {
         let gap = self.expected.and_then(|expected| self.missing(expected, block));
@@ -77,16 +77,16 @@ impl Continuity {
 
     fn missing(&mut self, expected: Expected, block: &Block) -> Option<Event> {
         let start = block.span().start;
-        let (frames, reason) = if block.origin() != expected.origin {
-            (0, block.missing_because().unwrap_or(GapReason::Disconnect))
+        let gap = if block.origin() != expected.origin {
+            block.missing().unwrap_or(Gap { frames: 0, reason: GapReason::Disconnect })
         } else if block.start_frame() > expected.frame {
-            (block.start_frame() - expected.frame, block.missing_because().unwrap_or(GapReason::Overload))
+            Gap { frames: block.start_frame() - expected.frame, reason: GapReason::Overload }
         } else {
             return None;
         };
-        self.counts.received += frames;
-        self.counts.in_gaps += frames;
-        Some(Event::new(Span::new(expected.time, start), block.span().end, Gap { frames, reason }))
+        self.counts.received += gap.frames;
+        self.counts.in_gaps += gap.frames;
+        Some(Event::new(Span::new(expected.time, start), block.span().end, gap))
     }
 
     /// The counts since they were last taken.
@@ -140,6 +140,18 @@ mod tests {
     fn shed_frames_are_a_gap_of_their_exact_length() {
         let counts = check(&[(0, 0), (0, 480)], &[(10, 30, 320, GapReason::Overload)]);
         assert_eq!(counts, Conservation { received: 640, analysed: 320, in_gaps: 320 });
+    }
+
+    #[test]
+    fn a_loss_that_the_receiver_explains_is_counted() {
+        let mut continuity = Continuity::default();
+        assert_eq!(continuity.check(&block(0, 0)), None);
+        let mut next = block(50, 0);
+        next.explain_missing(Gap { frames: 640, reason: GapReason::Undecodable });
+        let gap = continuity.check(&next).map(|event| event.body);
+        assert_eq!(gap, Some(Body::Gap(Gap { frames: 640, reason: GapReason::Undecodable })));
+        let counts = continuity.take_counts();
+        assert_eq!(counts, Conservation { received: 960, analysed: 320, in_gaps: 640 });
     }
 
     #[test]

@@ -1,112 +1,144 @@
-//! The pump: fills a run's blocks with decoded frames, and keeps the position of everything that comes by.
+//! The pump: moves an input's audio into a run, and everything else that the input says, in its place.
 
 use std::time::Instant;
 
-use engine::audio::Format;
-use engine::event::{Event, Feed, FeedState, GapReason, Metadata};
-use engine::time::{MediaTime, Span};
+use crossbeam::sync::Parker;
+use engine::audio::{Block, Format};
+use engine::event::{Event, Feed, FeedState, Gap, GapReason};
+use engine::time::Span;
+use thiserror::Error;
 
-use crate::ingest::decode::{Planes, Stream};
+use crate::ingest::{Audio, IngestError, Step, Stream};
 use crate::run::{FeedRun, RunError};
 
-/// Where a feed is, and the run that its audio goes to.
-pub struct Pump<'a> {
-    run: &'a mut FeedRun,
-    stream: Option<Stream>,
-    /// Start of the present stretch of unbroken audio.
-    origin: MediaTime,
-    /// Frames of the stretch so far.
-    n_frames: u64,
+/// When a block may go on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tempo {
+    /// At once.
+    Free,
+    /// When its last sample would have been heard, had the input begun with the first block.
+    RealTime,
 }
 
-impl<'a> Pump<'a> {
-    /// A pump at media time zero.
-    pub fn new(run: &'a mut FeedRun) -> Self {
-        Self { run, stream: None, origin: MediaTime::ZERO, n_frames: 0 }
+/// Why pumping stopped before the end of the input.
+#[derive(Debug, Error)]
+pub enum PumpError {
+    /// The input failed.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    /// The run failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// Moves everything from `audio` to `run` until its end; `progress` is called after each block.
+pub fn pump(
+    audio: &mut Audio,
+    run: &mut FeedRun,
+    tempo: Tempo,
+    progress: &mut dyn FnMut(&Audio),
+) -> Result<(), PumpError> {
+    let mut pump = Pump { run, stream: None, tempo, began: None };
+    let mut spare = Spare::Scratch(Block::spare(Format::SPEECH, 1));
+    while pump.run.is_publishing() {
+        let step = audio.next_block(spare.block())?;
+        match step {
+            Step::Block => {
+                pump.block(spare);
+                progress(audio);
+                spare = pump.spare()?;
+            }
+            Step::Format(stream) => {
+                pump.format(stream, audio);
+                spare = pump.spare()?;
+            }
+            Step::Gap(span, gap) => pump.run.leave_out(span, gap),
+            Step::Metadata(metadata) => pump.state(audio, metadata),
+            Step::Feed(feed) => pump.state(audio, feed),
+            Step::Note(note) => tracing::warn!("{note}"),
+            Step::End => break,
+        }
+    }
+    Ok(())
+}
+
+/// A block to fill.
+enum Spare {
+    /// From the lane.
+    Lane(Block),
+    /// The lane is full: what is filled in here is shed.
+    Scratch(Block),
+}
+
+impl Spare {
+    fn block(&mut self) -> &mut Block {
+        match self {
+            Self::Lane(block) | Self::Scratch(block) => block,
+        }
+    }
+}
+
+struct Pump<'a> {
+    run: &'a mut FeedRun,
+    stream: Option<Stream>,
+    tempo: Tempo,
+    began: Option<Instant>,
+}
+
+impl Pump<'_> {
+    fn spare(&mut self) -> Result<Spare, RunError> {
+        let Some(stream) = self.stream else { return Ok(Spare::Scratch(Block::spare(Format::SPEECH, 1))) };
+        Ok(match self.run.take(stream.format)? {
+            Some(block) => Spare::Lane(block),
+            None => Spare::Scratch(Block::spare(stream.format, self.run.block_frames(stream.format))),
+        })
     }
 
-    /// Media time up to which the feed has come.
-    #[must_use]
-    pub fn position(&self) -> MediaTime {
-        match self.format() {
-            Some(format) => self.origin + MediaTime::from_frames(self.n_frames, format.rate()),
-            None => self.origin,
+    fn block(&mut self, spare: Spare) {
+        match spare {
+            Spare::Lane(mut block) => {
+                self.pace(&mut block);
+                self.run.send(block);
+            }
+            Spare::Scratch(block) => {
+                let gap = Gap { frames: block.n_frames() as u64, reason: GapReason::Overload };
+                self.run.leave_out(block.span(), gap);
+            }
         }
     }
 
-    /// The run.
-    #[must_use]
-    pub fn run(&self) -> &FeedRun {
-        self.run
-    }
-
-    fn format(&self) -> Option<Format> {
-        self.stream.map(|stream| stream.format)
-    }
-
-    /// What the frames from here on are. A new stretch begins where the format changes.
-    pub fn stream(&mut self, stream: Stream) {
-        if self.stream == Some(stream) {
+    fn format(&mut self, stream: Stream, audio: &Audio) {
+        if self.stream.replace(stream) == Some(stream) {
             return;
         }
-        self.origin = self.position();
-        self.n_frames = 0;
-        self.stream = Some(stream);
-        self.state(FeedState::Format, None);
-    }
-
-    /// A new stretch begins at `origin`, because the source was away.
-    pub fn resume_at(&mut self, origin: MediaTime) {
-        self.origin = origin.max(self.position());
-        self.n_frames = 0;
-    }
-
-    /// The feed is in a new state, because of `reason`.
-    pub fn state(&self, state: FeedState, reason: Option<String>) {
-        let stream = self.stream;
         let feed = Feed {
-            state,
-            reason,
-            codec: stream.map(|s| s.codec.to_owned()),
-            rate_hz: stream.map(|s| s.format.rate().hz()),
-            channels: stream.map(|s| s.format.n_channels()),
+            state: FeedState::Format,
+            reason: None,
+            codec: Some(stream.codec.to_owned()),
+            rate_hz: Some(stream.format.rate().hz()),
+            channels: Some(stream.format.n_channels()),
         };
-        let here = self.position();
-        self.run.state(Event::new(Span::new(here, here), here, feed));
+        self.state(audio, feed);
     }
 
-    /// What is playing from here on.
-    pub fn metadata(&self, metadata: Metadata) {
-        let here = self.position();
-        self.run.state(Event::new(Span::new(here, here), here, metadata));
+    fn state(&self, audio: &Audio, body: impl Into<engine::event::Body>) {
+        let here = audio.position();
+        self.run.state(Event::new(Span::new(here, here), here, body));
     }
 
-    /// `frames` are missing here.
-    pub fn lost(&mut self, frames: u64, reason: GapReason) {
-        let start = self.position();
-        self.n_frames = self.n_frames.saturating_add(frames);
-        self.run.leave_out(Span::new(start, self.position()), frames, reason);
-    }
-
-    /// Sends frames on, in blocks; all arrived at `received_at`. Waits or sheds, as the run was told.
-    pub fn frames(&mut self, planes: &Planes, received_at: Instant) -> Result<(), RunError> {
-        let Some(format) = self.format() else { return Ok(()) };
-        let mut at = 0;
-        while at < planes.n_frames() {
-            let rest = (planes.n_frames() - at) as u64;
-            let Some(mut block) = self.run.take(format)? else {
-                self.lost(rest, GapReason::Overload);
-                return Ok(());
-            };
-            block.restart(self.origin, self.n_frames, received_at);
-            let n = planes.with(at..planes.n_frames(), |slices| block.extend_planar(slices));
-            if n == 0 {
-                return Ok(());
-            }
-            at += n;
-            self.n_frames += n as u64;
-            self.run.send(block);
+    /// Holds a block back until its last sample is due.
+    fn pace(&mut self, block: &mut Block) {
+        if self.tempo == Tempo::Free {
+            return;
         }
-        Ok(())
+        let span = block.span();
+        let begin =
+            || block.received_at().checked_sub(span.start.to_duration()).unwrap_or(block.received_at());
+        let due = *self.began.get_or_insert_with(begin) + span.end.to_duration();
+        let parker = Parker::new();
+        while Instant::now() < due {
+            parker.park_deadline(due);
+        }
+        block.arrived(due);
     }
 }

@@ -134,11 +134,6 @@ impl FeedRun {
         self.post.send(Item::Counted { conservation, end: span.end });
     }
 
-    /// Publishes a heartbeat.
-    pub fn heartbeat(&self) {
-        self.post.send(Item::Heartbeat { now: Instant::now() });
-    }
-
     /// Whether anything can still be published. `false`: the output broke, see [`Self::finish`].
     #[must_use]
     pub fn is_publishing(&self) -> bool {
@@ -163,21 +158,28 @@ impl FeedRun {
     pub fn send(&mut self, mut block: Block) {
         if let Some(open) = &mut self.open {
             if let Some(missing) = open.missing.take() {
-                block.explain_missing(missing.reason);
+                block.explain_missing(Gap { frames: missing.frames, reason: missing.reason });
             }
             open.end = block.span().end;
             open.lane.send(block);
         }
     }
 
-    /// Leaves out `frames` at `span`: lost by the source, or shed because there was no block for them. The next block
-    /// starts after them, by which the worker knows; those at the very end are reported when the run ends.
-    pub fn leave_out(&mut self, span: Span, frames: u64, reason: GapReason) {
+    /// Leaves out `gap` at `span`: lost by the source, or shed because there was no block for it. The worker reports it
+    /// with the next block; one at the very end is reported when the run ends.
+    pub fn leave_out(&mut self, span: Span, gap: Gap) {
         if let Some(open) = &mut self.open {
+            let Gap { frames, reason } = gap;
             let missing = open.missing.get_or_insert(Missing { span, frames: 0, reason });
             missing.span.end = span.end;
             missing.frames += frames;
         }
+    }
+
+    /// A handle to post to this run's publisher.
+    #[must_use]
+    pub fn post(&self) -> Post {
+        self.post.clone()
     }
 
     /// Ends the run: everything taken is analysed, recognised and published.
@@ -192,16 +194,18 @@ impl FeedRun {
         Ok((tally, self.recognise_busy))
     }
 
+    /// Frames that a block of `format` holds.
+    #[must_use]
+    pub fn block_frames(&self, format: Format) -> usize {
+        frames_in(self.travel.block, format)
+    }
+
     fn open(&self, format: Format) -> Result<Open, RunError> {
-        let frames = |time: Duration| {
-            let frames = time.as_millis() * u128::from(format.rate().hz()) / 1_000;
-            usize::try_from(frames).unwrap_or(usize::MAX).max(1)
-        };
-        let block_frames = frames(self.travel.block);
+        let block_frames = self.block_frames(format);
         let config = LaneConfig {
             format,
             block_frames,
-            n_blocks: frames(self.travel.lane).div_ceil(block_frames),
+            n_blocks: frames_in(self.travel.lane, format).div_ceil(block_frames),
             when_full: self.travel.when_full,
         };
         let analysis = Analysis::new(format, block_frames, &self.config)?;
@@ -226,4 +230,10 @@ impl FeedRun {
         }
         if abandoned { Err(RunError::Analysis(open.end)) } else { Ok(()) }
     }
+}
+
+/// Frames of `format` in `time`, at least one.
+fn frames_in(time: Duration, format: Format) -> usize {
+    let frames = time.as_millis() * u128::from(format.rate().hz()) / 1_000;
+    usize::try_from(frames).unwrap_or(usize::MAX).max(1)
 }

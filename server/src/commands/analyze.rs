@@ -1,51 +1,41 @@
 //! `aircheck analyze`: a file or a pipe, as fast as it goes.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::setup::{Pace, feed_name, prepare};
 use crate::cli::AnalyzeArgs;
 use crate::failure::Failure;
-use crate::ingest::decode::{Decoded, Decoder, Hint, Origin};
-use crate::ingest::error::{Fault, IngestError};
+use crate::ingest::{Audio, Fault, IngestError, Input, PcmSpec};
 use crate::publish::FeedIdentity;
-use crate::pump::Pump;
+use crate::pump::{PumpError, Tempo, pump};
 
 /// Runs the command.
 pub(super) fn run(args: &AnalyzeArgs) -> Result<(), Failure> {
-    let mut decoder = open(&args.input)?;
-    let name = Path::new(&args.input).file_name().map_or_else(|| "stdin".into(), |n| n.to_string_lossy());
+    let pcm = args.pcm.as_deref().map(str::parse::<PcmSpec>).transpose().map_err(ingest_failure)?;
+    let input = Input::parse(&args.input).map_err(ingest_failure)?;
+    let (name, audio) = match &input {
+        Input::Stdin => ("stdin".into(), Audio::from_stdin(pcm)),
+        Input::File(path) => (name_of(path), Audio::from_file(path, pcm)),
+        Input::Live(address) => {
+            return Err(Failure::Usage(format!("{address}: a live stream; use `aircheck watch {address}`")));
+        }
+    };
+    let mut audio = audio.map_err(ingest_failure)?;
     let identity = FeedIdentity { name: feed_name(&name), epoch: 1 };
-    let mut prepared = prepare(&args.analysis, Pace::Batch, identity, args.input.clone())?;
-    let mut pump = Pump::new(&mut prepared.run);
-    let failure = play(&mut decoder, &mut pump).err();
-    prepared.finish(failure)
-}
-
-fn open(input: &str) -> Result<Decoder, Failure> {
-    let file = std::fs::File::open(input).map_err(|e| Failure::Unreachable(format!("{input}: {e}")))?;
-    Decoder::open(input, Origin::File(file), &Hint::default()).map_err(failure)
-}
-
-fn play(decoder: &mut Decoder, pump: &mut Pump<'_>) -> Result<(), Failure> {
+    let mut prepared = prepare(&args.analysis, Pace::Batch, identity, input.to_string())?;
     let bar = bar();
-    while let Some(decoded) = decoder.next().map_err(failure)? {
-        match decoded {
-            Decoded::Stream(stream) => pump.stream(stream),
-            Decoded::Frames => pump.frames(decoder.planes(), Instant::now()).map_err(Failure::runtime)?,
-            Decoded::Lost(lost) => pump.lost(lost.frames, lost.reason),
-            Decoded::Metadata(metadata) => pump.metadata(metadata),
-            Decoded::Note(note) => tracing::warn!("{note}"),
-        }
-        bar.set_position(pump.position().as_millis() / 1_000);
-        if !pump.run().is_publishing() {
-            break;
-        }
-    }
+    let mut progress = |audio: &Audio| bar.set_position(audio.position().as_millis() / 1_000);
+    let pumped = pump(&mut audio, &mut prepared.run, Tempo::Free, &mut progress);
     bar.finish_and_clear();
-    Ok(())
+    prepared.finish(pumped.map_err(pump_failure).err())
+}
+
+/// The name of a file, for its feed.
+pub(super) fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// Shows how much audio has gone in, on a terminal only.
@@ -57,11 +47,19 @@ fn bar() -> ProgressBar {
     bar
 }
 
-/// The exit status of an input's error.
-pub(super) fn failure(error: IngestError) -> Failure {
+/// How a command fails when its input does.
+pub(super) fn ingest_failure(error: IngestError) -> Failure {
     match error.fault() {
         Fault::Usage => Failure::usage(error),
         Fault::Unreachable => Failure::Unreachable(error.to_string()),
         Fault::Input => Failure::runtime(error),
+    }
+}
+
+/// How a command fails when pumping does.
+pub(super) fn pump_failure(error: PumpError) -> Failure {
+    match error {
+        PumpError::Ingest(error) => ingest_failure(error),
+        PumpError::Run(error) => Failure::runtime(error),
     }
 }
