@@ -12,7 +12,7 @@ if [[ -z $aircheck ]]; then
     aircheck=${CARGO_TARGET_DIR:-target}/release/aircheck
 fi
 "$aircheck" models pull
-programme=$(scripts/demo-programme.sh)
+programme=$(scripts/demo-programme.sh "$(realpath "$aircheck")")
 
 scratch=$(mktemp -d)
 children=()
