@@ -150,6 +150,15 @@ impl Audio {
         self.origin + self.stream.map_or(MediaTime::ZERO, frames)
     }
 
+    /// How much of a file was read, 0..=1. `None`: nobody knows how long the input is.
+    #[must_use]
+    pub fn progress(&self) -> Option<f64> {
+        match &self.source {
+            Source::Media(decoder) => decoder.progress(),
+            Source::Pcm(_) | Source::Live(_) => None,
+        }
+    }
+
     /// What comes next; fills `block` when that is frames. A file fills it to its capacity, a live stream gives what
     /// arrived together: nothing waits for more. Waits for input. After an error or the end there is no more.
     pub fn next_block(&mut self, block: &mut Block) -> Result<Step, IngestError> {

@@ -147,7 +147,7 @@ impl FromStr for PcmSpec {
 }
 
 /// Reads raw samples.
-pub struct PcmReader {
+pub(super) struct PcmReader {
     place: String,
     origin: Origin,
     spec: PcmSpec,
@@ -163,7 +163,7 @@ pub struct PcmReader {
 impl PcmReader {
     /// `place` names the input in errors.
     #[must_use]
-    pub fn new(place: &str, origin: Origin, spec: PcmSpec) -> Self {
+    pub(super) fn new(place: &str, origin: Origin, spec: PcmSpec) -> Self {
         let n_bytes = READ_FRAMES * spec.sample.n_bytes() * spec.format.n_channels();
         Self {
             place: place.into(),
@@ -180,7 +180,7 @@ impl PcmReader {
 
     /// What comes next; `None` at the end. An incomplete last frame is one lost frame.
     #[allow(clippy::should_implement_trait, reason = "an iterator cannot fail")]
-    pub fn next(&mut self) -> Result<Option<Decoded>, IngestError> {
+    pub(super) fn next(&mut self) -> Result<Option<Decoded>, IngestError> {
         if self.ended {
             return Ok(None);
         }
@@ -224,7 +224,7 @@ impl PcmReader {
 
     /// The frames of the last [`Decoded::Frames`].
     #[must_use]
-    pub fn planes(&self) -> &Planes {
+    pub(super) fn planes(&self) -> &Planes {
         &self.planes
     }
 }

@@ -5,6 +5,7 @@
 //! pipe would be, except MP4 and CAF, whose index may lie at the end. What is damaged is skipped and counted; what
 //! cannot be decoded at all is an error in one line. A panic inside a decoder is caught and ends the feed.
 
+mod boxes;
 mod open;
 mod opus;
 mod planes;
@@ -28,9 +29,9 @@ use symphonia::core::formats::FormatReader;
 use symphonia::core::packet::Packet;
 
 pub use open::Hint;
-pub use planes::Planes;
+pub(super) use planes::Planes;
 pub use source::Origin;
-pub use timeline::Lost;
+pub(super) use timeline::Lost;
 
 use super::error::IngestError;
 use source::{BudgetSpent, Meter};
@@ -55,7 +56,7 @@ pub struct Stream {
 
 /// What comes out of a decoder.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Decoded {
+pub(super) enum Decoded {
     /// What the frames are: before the first ones, and before the first ones that differ.
     Stream(Stream),
     /// Frames lie in [`Decoder::planes`].
@@ -69,13 +70,14 @@ pub enum Decoded {
 }
 
 /// Decodes one input.
-pub struct Decoder {
+pub(super) struct Decoder {
     place: String,
     reader: Box<dyn FormatReader>,
     track: Track,
     planes: Planes,
     meter: Arc<Meter>,
-    is_file: bool,
+    /// Length of a file.
+    byte_len: Option<u64>,
     /// Whether the header's length is to be believed.
     has_promise: bool,
     /// Most frames that are taken: what follows the data of an RF64 file is none.
@@ -89,7 +91,6 @@ pub struct Decoder {
     corrupt_run: u32,
     last_error: Option<String>,
     stumbles: (u32, u64),
-    packet_frames: u64,
     decoded_frames: u64,
     lost_frames: u64,
     ended: bool,
@@ -98,7 +99,7 @@ pub struct Decoder {
 impl Decoder {
     /// Recognises the format of `origin` and reads its header. Blocks until it is there. `place` names the input in
     /// errors.
-    pub fn open(place: &str, origin: Origin, hint: &Hint) -> Result<Self, IngestError> {
+    pub(super) fn open(place: &str, origin: Origin, hint: &Hint) -> Result<Self, IngestError> {
         let meter = Arc::new(Meter::default());
         let opened = catch_unwind(AssertUnwindSafe(|| open::open(place, origin, hint, &meter)));
         opened.unwrap_or_else(|panic| Err(panicked(place, &meter, panic.as_ref())))
@@ -106,7 +107,7 @@ impl Decoder {
 
     /// What comes next; `None` at the end. After an error there is no more.
     #[allow(clippy::should_implement_trait, reason = "an iterator cannot fail")]
-    pub fn next(&mut self) -> Result<Option<Decoded>, IngestError> {
+    pub(super) fn next(&mut self) -> Result<Option<Decoded>, IngestError> {
         loop {
             if let Some(ready) = self.ready.pop_front() {
                 return Ok(Some(ready));
@@ -126,14 +127,13 @@ impl Decoder {
 
     /// The frames of the last [`Decoded::Frames`].
     #[must_use]
-    pub fn planes(&self) -> &Planes {
+    pub(super) fn planes(&self) -> &Planes {
         &self.planes
     }
 
-    /// Bytes read so far.
-    #[must_use]
-    pub fn bytes_read(&self) -> u64 {
-        self.meter.pulled()
+    /// How much of a file was read, 0..=1. `None`: nobody knows how long it is.
+    pub(super) fn progress(&self) -> Option<f64> {
+        self.byte_len.map(|byte_len| (self.meter.pulled() as f64 / byte_len.max(1) as f64).min(1.0))
     }
 
     fn advance(&mut self) -> Result<(), IngestError> {
@@ -154,12 +154,6 @@ impl Decoder {
         let rate_hz = self.rate_hz();
         let ticks = |ticks: u64| i64::try_from(ticks).unwrap_or(i64::MAX);
         let n_frames = self.track.frames(ticks(packet.block_dur().get()), rate_hz).unsigned_abs();
-        self.packet_frames = n_frames;
-        if let Some(junk) = &mut self.junk {
-            let (settled, pulled) = (self.meter.settled(), self.meter.pulled());
-            let lost = junk.packet(packet.data.len() as u64, n_frames, settled, pulled);
-            self.lose(lost);
-        }
         let start =
             self.track.frames(packet.pts.get().saturating_sub(ticks(packet.trim_start.get())), rate_hz);
         match self.track.decode(packet, &mut self.planes) {
@@ -167,15 +161,25 @@ impl Decoder {
                 let n_frames = if n_frames == 0 { self.planes.n_frames() as u64 } else { n_frames };
                 let lost = self.timeline.packet(start, n_frames, rate_hz);
                 self.lose(lost);
+                self.count(packet.data.len() as u64);
                 self.frames(rate_hz, n_channels)
             }
             Err(PacketError::Corrupt(what)) => {
+                // Where bytes are counted, those of a corrupt packet are junk: its header may be wrong, too.
+                let n_frames = if self.junk.is_some() { 0 } else { n_frames };
                 let lost = self.timeline.packet(start, n_frames, rate_hz);
                 self.lose(lost);
                 self.corrupt(what, n_frames)
             }
             Err(PacketError::Reset) => self.renew(),
         }
+    }
+
+    fn count(&mut self, n_bytes: u64) {
+        let Some(junk) = &mut self.junk else { return };
+        let n_frames = self.planes.n_frames() as u64;
+        let lost = junk.packet((n_bytes, n_frames), self.meter.settled(), self.meter.pulled());
+        self.lose(lost);
     }
 
     fn frames(&mut self, rate_hz: u32, n_channels: usize) -> Result<(), IngestError> {
@@ -202,7 +206,7 @@ impl Decoder {
         self.tell_corrupt();
         self.decoded_frames += self.planes.n_frames() as u64;
         self.meter.audio();
-        if self.is_file {
+        if self.byte_len.is_some() {
             // A file ends; from here on garbage is a gap, not an error.
             self.meter.allow(u64::MAX);
         }
@@ -221,7 +225,7 @@ impl Decoder {
         self.corrupt_frames = self.corrupt_frames.saturating_add(n_frames);
         self.corrupt_run += 1;
         self.last_error = Some(what);
-        if self.corrupt_run == RENEW_AFTER { self.renew() } else { Ok(()) }
+        if self.corrupt_run.is_multiple_of(RENEW_AFTER) { self.renew() } else { Ok(()) }
     }
 
     fn renew(&mut self) -> Result<(), IngestError> {
@@ -263,7 +267,7 @@ impl Decoder {
             let reason = self.last_error.take().or(promise).unwrap_or_else(|| "the input ends here".into());
             return Err(self.undecodable(reason));
         }
-        let junk = self.junk.as_mut().and_then(|junk| junk.end(self.packet_frames, self.meter.pulled()));
+        let junk = self.junk.as_mut().and_then(|junk| junk.end(self.meter.pulled()));
         self.tell_corrupt();
         self.lose(junk);
         self.lose(shortfall(promised, self.decoded_frames.saturating_add(self.lost_frames), rate_hz));
@@ -289,7 +293,11 @@ impl Decoder {
             self.last_error = Some(what);
             return Ok(());
         }
-        if self.decoded_frames > 0 && self.is_file { self.finish() } else { Err(self.undecodable(what)) }
+        if self.decoded_frames > 0 && self.byte_len.is_some() {
+            self.finish()
+        } else {
+            Err(self.undecodable(what))
+        }
     }
 
     fn rate_hz(&self) -> u32 {

@@ -56,17 +56,17 @@ pub(super) fn open(
         return Err(at.not_audio("empty".into()));
     }
     let kind = sniff::sniff(source.head(), hint.content_type.as_deref(), hint.extension.as_deref());
-    let is_file = source.byte_len().is_some();
+    let byte_len = source.byte_len();
     let adts_header_len = sniff::adts_header_len(source.head());
     match kind {
         Kind::Refused(what) => return Err(at.not_audio(what.into())),
         Kind::Wav | Kind::Rf64(_) => sniff::mend_wav(source.head_mut()),
-        Kind::Indexed => source.allow_seeking(),
+        Kind::Indexed => source.allow_seeking().map_err(|source| at.read_error(source))?,
         Kind::Adts | Kind::Mpeg | Kind::Unknown => meter.allow(BUDGET_BARE),
         Kind::Known => meter.allow(BUDGET_CONTAINER + sniff::id3_len(source.head())),
     }
     let start = starts_with(source.head());
-    let reader = probe(kind, source).map_err(|error| at.open_error(error, &start, is_file))?;
+    let reader = probe(kind, source).map_err(|error| at.open_error(error, &start, byte_len.is_some()))?;
     let track = Track::choose(reader.as_ref()).map_err(|what| at.unsupported(what))?;
     let format = reader.format_info().short_name;
     let format_id = reader.format_info().format;
@@ -79,7 +79,7 @@ pub(super) fn open(
         reader,
         planes: Planes::default(),
         meter: Arc::clone(meter),
-        is_file,
+        byte_len,
         // ADTS is a guess of symphonia's, Matroska's length is that of the picture, too.
         has_promise: format != "aac" && format_id != FORMAT_ID_MKV && format_id != FORMAT_ID_OGG,
         frames_max,
@@ -96,7 +96,6 @@ pub(super) fn open(
         corrupt_run: 0,
         last_error: None,
         stumbles: (0, 0),
-        packet_frames: 0,
         decoded_frames: 0,
         lost_frames: 0,
         ended: false,

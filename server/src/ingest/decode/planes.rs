@@ -7,7 +7,7 @@ use symphonia::core::audio::GenericAudioBufferRef;
 
 /// Decoded frames, one plane a channel. Storage grows to the largest packet and stays.
 #[derive(Clone, Debug, Default)]
-pub struct Planes {
+pub(crate) struct Planes {
     channels: Vec<Vec<f32>>,
     start: usize,
     end: usize,
@@ -16,26 +16,20 @@ pub struct Planes {
 impl Planes {
     /// Frames held.
     #[must_use]
-    pub fn n_frames(&self) -> usize {
+    pub(crate) fn n_frames(&self) -> usize {
         self.end - self.start
-    }
-
-    /// Channels held.
-    #[must_use]
-    pub fn n_channels(&self) -> usize {
-        self.channels.len()
     }
 
     /// Frames `range` of a channel, cut to what is there; empty when there is no such channel.
     #[must_use]
-    pub fn channel(&self, channel: usize, range: Range<usize>) -> &[f32] {
+    pub(crate) fn channel(&self, channel: usize, range: Range<usize>) -> &[f32] {
         let held =
             self.channels.get(channel).and_then(|plane| plane.get(self.start..self.end)).unwrap_or(&[]);
         held.get(range.start.min(held.len())..range.end.min(held.len())).unwrap_or(&[])
     }
 
     /// Calls `take` with frames `range` of all channels in order.
-    pub fn with<R>(&self, range: Range<usize>, take: impl FnOnce(&[&[f32]]) -> R) -> R {
+    pub(crate) fn with<R>(&self, range: Range<usize>, take: impl FnOnce(&[&[f32]]) -> R) -> R {
         let mut slices: [&[f32]; CHANNELS_MAX] = [&[]; CHANNELS_MAX];
         for (channel, slice) in slices.iter_mut().enumerate().take(self.channels.len()) {
             *slice = self.channel(channel, range.clone());
@@ -44,12 +38,12 @@ impl Planes {
     }
 
     /// Forgets the frames, keeps the storage.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         (self.start, self.end) = (0, 0);
     }
 
     /// Copies the frames of `other`.
-    pub fn copy_from(&mut self, other: &Self) {
+    pub(crate) fn copy_from(&mut self, other: &Self) {
         self.channels.resize_with(other.channels.len(), Vec::new);
         for (channel, plane) in self.channels.iter_mut().enumerate() {
             plane.clear();
@@ -59,7 +53,7 @@ impl Planes {
     }
 
     /// Drops frames at both ends.
-    pub fn trim(&mut self, n_start: usize, n_end: usize) {
+    pub(crate) fn trim(&mut self, n_start: usize, n_end: usize) {
         self.start = (self.start + n_start).min(self.end);
         self.end = self.end.saturating_sub(n_end).max(self.start);
     }
@@ -106,7 +100,10 @@ mod tests {
         );
         let mut copy = Planes::default();
         copy.copy_from(&planes);
-        assert_eq!((copy.n_frames(), copy.n_channels(), copy.channel(1, 0..2)), (2, 2, &[2.0, 3.0][..]));
+        assert_eq!(
+            (copy.n_frames(), copy.channel(1, 0..2), copy.channel(2, 0..2)),
+            (2, &[2.0, 3.0][..], &[][..])
+        );
         planes.trim(9, 9);
         assert!(
             planes.n_frames() == 0

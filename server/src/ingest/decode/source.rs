@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use symphonia::core::io::MediaSource;
 
+use super::boxes;
+
 /// Where bytes come from.
 pub enum Origin {
     /// A regular file: formats whose index may lie at the end are rewound.
@@ -104,9 +106,12 @@ impl Source {
     }
 
     /// Lets a file be rewound: for formats that keep their index at the end. All others are read as a pipe would be,
-    /// so that a file and a pipe give the same.
-    pub(super) fn allow_seeking(&mut self) {
-        self.seekable = matches!(self.origin, Origin::File(_));
+    /// so that a file and a pipe give the same; so is an MP4 that was cut off after its index.
+    pub(super) fn allow_seeking(&mut self) -> io::Result<()> {
+        if let Origin::File(file) = &mut self.origin {
+            self.seekable = !boxes::is_cut_after_index(file)?;
+        }
+        Ok(())
     }
 
     fn head_left(&self) -> &[u8] {
@@ -206,7 +211,7 @@ mod tests {
         let origin = Origin::File(File::open(file.path()).unwrap());
         let mut source = Source::new(origin, 4, Arc::new(Meter::default())).unwrap();
         assert!(!source.is_seekable());
-        source.allow_seeking();
+        source.allow_seeking().unwrap();
         assert_eq!((source.is_seekable(), MediaSource::byte_len(&source)), (true, Some(10)));
         let mut two = [0; 2];
         source.meter.allow(100);

@@ -15,7 +15,7 @@ const JUNK_MIN_PACKETS: u64 = 2;
 
 /// Frames that are not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lost {
+pub(crate) struct Lost {
     /// How many, at the rate of the stream; an estimate where the stream does not say.
     pub frames: u64,
     /// Why.
@@ -50,12 +50,13 @@ impl Timeline {
     }
 }
 
-/// Counts bytes of an elementary stream (MPEG audio, ADTS) that are not part of any packet: the demuxer skips them
-/// without a word. Never reports more than there are, a little less at most.
+/// Counts bytes of an elementary stream (MPEG audio, ADTS) that are not part of any good packet: the demuxer skips them
+/// without a word, or takes them for a packet. Never reports more than there are, a little less at most.
 #[derive(Debug)]
 pub(super) struct Junk {
     header_bytes: u64,
     packet_bytes: u64,
+    packet_frames: u64,
     n_packets: u64,
     lead: Option<u64>,
     first_pulled: u64,
@@ -65,16 +66,25 @@ pub(super) struct Junk {
 impl Junk {
     /// `header_bytes` come before each packet and are not in its data.
     pub(super) fn new(header_bytes: u64) -> Self {
-        Self { header_bytes, packet_bytes: 0, n_packets: 0, lead: None, first_pulled: 0, reported: 0 }
+        Self {
+            header_bytes,
+            packet_bytes: 0,
+            packet_frames: 0,
+            n_packets: 0,
+            lead: None,
+            first_pulled: 0,
+            reported: 0,
+        }
     }
 
-    /// A packet of `n_bytes` that lasts `n_frames`, when `settled` bytes of the `pulled` ones were surely used.
-    pub(super) fn packet(&mut self, n_bytes: u64, n_frames: u64, settled: u64, pulled: u64) -> Option<Lost> {
+    /// A good packet (bytes, frames), when `settled` bytes of the `pulled` ones were surely used.
+    pub(super) fn packet(&mut self, packet: (u64, u64), settled: u64, pulled: u64) -> Option<Lost> {
         if self.n_packets == 0 {
             self.first_pulled = pulled;
         }
         self.n_packets += 1;
-        self.packet_bytes += n_bytes + self.header_bytes;
+        self.packet_bytes += packet.0 + self.header_bytes;
+        self.packet_frames += packet.1;
         if settled <= self.first_pulled {
             return None;
         }
@@ -82,25 +92,23 @@ impl Junk {
         // the first bytes have been used up.
         let used = settled.saturating_sub(self.packet_bytes);
         let lead = *self.lead.get_or_insert(used);
-        let junk = used.saturating_sub(lead).saturating_sub(self.reported);
-        self.report(junk, n_frames)
+        self.report(used.saturating_sub(lead))
     }
 
     /// The stream ended after `pulled` bytes.
-    pub(super) fn end(&mut self, n_frames: u64, pulled: u64) -> Option<Lost> {
+    pub(super) fn end(&mut self, pulled: u64) -> Option<Lost> {
         let lead = self.lead?;
-        let junk =
-            pulled.saturating_sub(self.packet_bytes).saturating_sub(lead).saturating_sub(self.reported);
-        self.report(junk, n_frames)
+        self.report(pulled.saturating_sub(self.packet_bytes).saturating_sub(lead))
     }
 
-    fn report(&mut self, junk: u64, n_frames: u64) -> Option<Lost> {
-        let mean = (self.packet_bytes / self.n_packets.max(1)).max(1);
-        if junk < JUNK_MIN_PACKETS * mean {
+    fn report(&mut self, junk: u64) -> Option<Lost> {
+        let junk = junk.saturating_sub(self.reported);
+        if junk < JUNK_MIN_PACKETS * (self.packet_bytes / self.n_packets.max(1)) {
             return None;
         }
         self.reported += junk;
-        Lost::some(junk.saturating_mul(n_frames) / mean, GapReason::Undecodable)
+        let frames = u128::from(junk) * u128::from(self.packet_frames) / u128::from(self.packet_bytes.max(1));
+        Lost::some(u64::try_from(frames).unwrap_or(u64::MAX), GapReason::Undecodable)
     }
 }
 
@@ -148,16 +156,16 @@ mod tests {
         let mut used = 5_000;
         for _ in 0..20 {
             used += 400;
-            assert_eq!(junk.packet(400, 1_152, read(used).0, read(used).1), None);
+            assert_eq!(junk.packet((400, 1_152), read(used).0, read(used).1), None);
         }
         used += 40_000 + 400;
-        let lost = junk.packet(400, 1_152, read(used).0, read(used).1).unwrap();
+        let lost = junk.packet((400, 1_152), read(used).0, read(used).1).unwrap();
         assert_eq!(lost.reason, GapReason::Undecodable);
         let expected = 40_000 * 1_152 / 400;
         assert!(lost.frames <= expected && lost.frames > expected * 9 / 10, "{} of {expected}", lost.frames);
         used += 400;
-        assert_eq!(junk.packet(400, 1_152, read(used).0, read(used).1), None, "said once");
-        let rest = junk.end(1_152, used + 4_000).unwrap().frames;
+        assert_eq!(junk.packet((400, 1_152), read(used).0, read(used).1), None, "said once");
+        let rest = junk.end(used + 4_000).unwrap().frames;
         assert!((10 * 1_152..14 * 1_152).contains(&rest), "{rest}");
     }
 }

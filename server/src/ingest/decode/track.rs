@@ -66,10 +66,14 @@ impl Track {
     fn build(track: &ContainerTrack, params: &AudioCodecParameters) -> Result<Self, String> {
         let (params, note) = low_half(params);
         let (decoder, codec) = make(&params)?;
+        let n_channels = params.channels.as_ref().map_or(0, |channels| channels.count());
+        // Symphonia 0.6.1 undoes several channel couplings in the wrong order (Vorbis I, 4.3.5).
+        let mixed = (params.codec == CODEC_ID_VORBIS && n_channels > 2)
+            .then(|| format!("vorbis with {n_channels} channels: coupled channels are mixed up in decoding"));
         Ok(Self {
             id: track.id,
             codec,
-            note,
+            note: note.or(mixed),
             time_base: track.time_base,
             duration: track.duration.map(|ticks| ticks.get()).filter(|&ticks| ticks > 0),
             params,

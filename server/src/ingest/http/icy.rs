@@ -10,7 +10,7 @@ const TEXT_MAX: usize = 500;
 
 /// A piece of a body with metadata in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
+pub(crate) enum Piece {
     /// Bytes of the stream.
     Audio(Bytes),
     /// What is playing from here on.
@@ -19,7 +19,7 @@ pub enum Piece {
 
 /// Takes a body apart: every `metaint` bytes of audio a byte `n`, then 16 n bytes of metadata.
 #[derive(Debug)]
-pub struct Demux {
+pub(crate) struct Demux {
     metaint: usize,
     audio_left: usize,
     block: Vec<u8>,
@@ -29,13 +29,13 @@ pub struct Demux {
 impl Demux {
     /// `None`: there is no metadata in the body.
     #[must_use]
-    pub fn new(metaint: Option<usize>) -> Self {
+    pub(crate) fn new(metaint: Option<usize>) -> Self {
         let metaint = metaint.unwrap_or(0);
         Self { metaint, audio_left: metaint, block: Vec::new(), block_left: 0 }
     }
 
     /// Takes the next piece off `bytes`; `None` when they are used up.
-    pub fn next(&mut self, bytes: &mut Bytes) -> Option<Piece> {
+    pub(crate) fn next(&mut self, bytes: &mut Bytes) -> Option<Piece> {
         while bytes.has_remaining() {
             if self.metaint == 0 {
                 return Some(Piece::Audio(std::mem::take(bytes)));

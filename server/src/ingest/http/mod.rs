@@ -2,7 +2,7 @@
 //! until the body begins. Decodes nothing and does not reconnect.
 
 mod address;
-pub mod icy;
+pub(super) mod icy;
 mod playlist;
 mod shim;
 
@@ -36,7 +36,7 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Most headers of an answer.
 const HEADERS_MAX: usize = 100;
 /// Largest piece of a body that is handed over at once, bytes. Bounds the memory of a feed.
-pub const PIECE_BYTES_MAX: usize = 32 << 10;
+pub(super) const PIECE_BYTES_MAX: usize = 32 << 10;
 
 /// How long and how far a request may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Default for HttpLimits {
 
 /// Why there is no stream.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum HttpError {
+pub(super) enum HttpError {
     /// It may be there later.
     #[error("{0}")]
     Failed(String),
@@ -67,7 +67,7 @@ pub enum HttpError {
 }
 
 /// A stream that answers.
-pub struct Response {
+pub(super) struct Response {
     /// Where it came from in the end.
     pub address: Address,
     /// What it says that it is.
@@ -89,7 +89,7 @@ impl Drop for Connection {
 
 impl Response {
     /// The next bytes of the body, at most [`PIECE_BYTES_MAX`]; `None` at its end. Safe to cancel.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, HttpError> {
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, HttpError> {
         while let Some(frame) = self.body.frame().await {
             match frame {
                 Ok(frame) => {
@@ -105,7 +105,7 @@ impl Response {
 }
 
 /// Asks for a stream. Messages never hold the secrets of an address.
-pub async fn open(address: &Address, limits: &HttpLimits) -> Result<Response, HttpError> {
+pub(super) async fn open(address: &Address, limits: &HttpLimits) -> Result<Response, HttpError> {
     let mut visited = vec![address.clone()];
     let mut address = address.clone();
     let mut authorization = address.authorization();

@@ -74,7 +74,7 @@ impl Default for LiveConfig {
 
 /// What comes out of a live stream.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Received {
+pub(super) enum Received {
     /// What a decoder says; frames lie in [`Live::planes`].
     Decoded(Decoded),
     /// The connection changed its state.
@@ -104,7 +104,7 @@ struct Shared {
 }
 
 /// A live stream that is being received.
-pub struct Live {
+pub(super) struct Live {
     out: mpsc::Receiver<Out>,
     spare: Arc<ArrayQueue<Planes>>,
     planes: Planes,
@@ -114,7 +114,7 @@ pub struct Live {
 
 impl Live {
     /// Starts to receive on `runtime`. Blocks for nothing; a failed first connection is the first thing pulled.
-    pub fn start(address: Address, config: LiveConfig, runtime: &Handle) -> Result<Self, IngestError> {
+    pub(super) fn start(address: Address, config: LiveConfig, runtime: &Handle) -> Result<Self, IngestError> {
         let (message_tx, message_rx) = mpsc::channel(MESSAGES);
         let (out_tx, out_rx) = mpsc::channel(PACKETS);
         let shared = Arc::new(Shared::default());
@@ -137,7 +137,7 @@ impl Live {
     }
 
     /// Waits for what comes next; `None` at the end. Must not be called on a thread of the runtime.
-    pub fn pull(&mut self) -> Result<Option<Received>, IngestError> {
+    pub(super) fn pull(&mut self) -> Result<Option<Received>, IngestError> {
         match self.out.blocking_recv() {
             None => Ok(None),
             Some(Out::Received(received)) => Ok(Some(received)),
@@ -154,19 +154,19 @@ impl Live {
 
     /// The frames of the last [`Decoded::Frames`].
     #[must_use]
-    pub fn planes(&self) -> &Planes {
+    pub(super) fn planes(&self) -> &Planes {
         &self.planes
     }
 
     /// When the last byte of those frames arrived.
     #[must_use]
-    pub fn received_at(&self) -> Instant {
+    pub(super) fn received_at(&self) -> Instant {
         self.received_at
     }
 
     /// Ends it from another thread: what was received is still pulled, then it is over.
     #[must_use]
-    pub fn stopper(&self) -> AbortHandle {
+    pub(super) fn stopper(&self) -> AbortHandle {
         self.receiving.clone()
     }
 }
