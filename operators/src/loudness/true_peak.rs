@@ -220,4 +220,20 @@ mod tests {
         }
         assert!(n_skipped > 100, "{n_skipped} of 300 windows skipped");
     }
+
+    #[test]
+    fn a_skipped_window_is_remembered() {
+        let interpolator = Interpolator::new(rate(48_000));
+        // A quarter-rate sine at 45 degrees around the border; its peaks are between the samples.
+        let sine = |n: usize| [0.7_f32, 0.7, -0.7, -0.7][n % 4];
+        let first: Vec<f32> = (0..480).map(|n| if n < 465 { 0.0 } else { sine(n) }).collect();
+        let second: Vec<f32> = (0..480).map(|n| if n < 6 { sine(n) } else { 0.0 }).collect();
+        let after = |floor| {
+            let mut meter = TruePeak::new(480);
+            meter.window(&interpolator, &first, 0.7, floor);
+            meter.window(&interpolator, &second, 0.7, 0.0)
+        };
+        assert_eq!(after(f32::INFINITY), after(0.0));
+        assert!(after(0.0) > 0.95);
+    }
 }
