@@ -110,3 +110,9 @@ pub fn shared_data(what: &str) -> Option<PathBuf> {
     println!("not here: {} (skipping {what})", path.display());
     None
 }
+
+/// A recording that the program fetches for its tests and its demo; its path.
+pub fn sample(name: &str) -> String {
+    let output = expect(0, &["models", "sample", name]);
+    String::from_utf8(output.stdout).expect("a path").trim().to_owned()
+}
