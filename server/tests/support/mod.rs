@@ -9,19 +9,19 @@ use engine::event::{EventKind, schema};
 use serde_json::Value;
 
 /// The program, with a quiet environment.
-pub fn aircheck() -> Command {
+pub(crate) fn aircheck() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_aircheck"));
     command.env_remove("AIRCHECK_LOG").env_remove("AIRCHECK_MODEL").env("NO_COLOR", "1").stdin(Stdio::null());
     command
 }
 
 /// Runs the program to its end.
-pub fn run<'a>(args: impl IntoIterator<Item = &'a str>) -> Output {
+pub(crate) fn run<'a>(args: impl IntoIterator<Item = &'a str>) -> Output {
     aircheck().args(args).output().expect("the program starts")
 }
 
 /// Runs the program and expects `status`.
-pub fn expect(status: i32, args: &[&str]) -> Output {
+pub(crate) fn expect(status: i32, args: &[&str]) -> Output {
     let output = run(args.iter().copied());
     assert_eq!(
         output.status.code(),
@@ -33,7 +33,7 @@ pub fn expect(status: i32, args: &[&str]) -> Output {
 }
 
 /// Makes audio with ffmpeg: `lavfi` is its source, `out` says format and codec by its name and `args`.
-pub fn ffmpeg(args: &[&str], out: &Path) {
+pub(crate) fn ffmpeg(args: &[&str], out: &Path) {
     let output = Command::new("ffmpeg")
         .args(["-nostdin", "-v", "error", "-y"])
         .args(args)
@@ -44,7 +44,7 @@ pub fn ffmpeg(args: &[&str], out: &Path) {
 }
 
 /// Events of a run, each checked against the schema of its type, and the whole against the rules of a feed.
-pub fn events(ndjson: &[u8]) -> Vec<Value> {
+pub(crate) fn events(ndjson: &[u8]) -> Vec<Value> {
     let text = std::str::from_utf8(ndjson).expect("events are UTF-8");
     let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     for event in &events {
@@ -72,13 +72,13 @@ fn check_schema(event: &Value) {
 }
 
 /// The events of one type: `transcript.final`.
-pub fn of_kind<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
+pub(crate) fn of_kind<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
     let wire_type = format!("aircheck.{kind}.v1");
     events.iter().filter(|event| event["type"] == wire_type.as_str()).collect()
 }
 
 /// Lower-case words of all finals.
-pub fn words(events: &[Value]) -> Vec<String> {
+pub(crate) fn words(events: &[Value]) -> Vec<String> {
     of_kind(events, "transcript.final")
         .iter()
         .flat_map(|event| event["data"]["words"].as_array().cloned().unwrap_or_default())
@@ -90,19 +90,19 @@ pub fn words(events: &[Value]) -> Vec<String> {
 }
 
 /// Start and end of an event's span, s.
-pub fn span(event: &Value) -> (f64, f64) {
+pub(crate) fn span(event: &Value) -> (f64, f64) {
     let span = &event["data"]["span"];
     let secs = |key: &str| span[key].as_f64().expect("a span") / 1_000.0;
     (secs("start_ms"), secs("end_ms"))
 }
 
 /// A folder that is removed with the test.
-pub fn scratch() -> tempfile::TempDir {
+pub(crate) fn scratch() -> tempfile::TempDir {
     tempfile::tempdir().expect("a scratch folder")
 }
 
 /// `../shared/data` beside the project, where the measuring material is. `None`, with a line, where it is not.
-pub fn shared_data(what: &str) -> Option<PathBuf> {
+pub(crate) fn shared_data(what: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
     if path.is_dir() {
         return Some(path);
@@ -112,7 +112,7 @@ pub fn shared_data(what: &str) -> Option<PathBuf> {
 }
 
 /// A recording that the program fetches for its tests and its demo; its path.
-pub fn sample(name: &str) -> String {
+pub(crate) fn sample(name: &str) -> String {
     let output = expect(0, &["models", "sample", name]);
     String::from_utf8(output.stdout).expect("a path").trim().to_owned()
 }
