@@ -255,7 +255,7 @@ impl Run {
     fn add(&mut self, n: u64) {
         let fits = match self.value {
             None => true,
-            Some(value) if value == 0 => self.total > 0,
+            Some(0) => self.total > 0,
             Some(value) => (value % 100 == 0) || (value % 10 == 0 && value % 100 >= 20 && n < 10 && n > 0),
         };
         if !fits {

@@ -2,7 +2,7 @@
 //! empty ones back. Lock-free (`crossbeam` `ArrayQueue`); it holds a limited time of audio. Not a general channel.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crossbeam::queue::ArrayQueue;
@@ -15,7 +15,7 @@ use crate::audio::{Block, Format};
 pub enum WhenFull {
     /// Waits for the worker: for files and pipes, which can wait.
     Wait,
-    /// Sheds the audio, counted: for live feeds, which cannot. The frames missing show as a jump of
+    /// Sheds the audio: for live feeds, which cannot. The frames missing show as a jump of
     /// [`Block::start_frame`], which [`crate::continuity::Continuity`] turns into a gap.
     Shed,
 }
@@ -38,7 +38,6 @@ struct Shared {
     empty: ArrayQueue<Block>,
     closed: AtomicBool,
     abandoned: AtomicBool,
-    frames_shed: AtomicU64,
 }
 
 /// The end that a receiver holds. Dropping it closes the lane; what is in it is still taken.
@@ -64,7 +63,6 @@ pub fn lane(config: LaneConfig, worker: Unparker) -> (LaneSender, LaneReceiver) 
         empty: ArrayQueue::new(n_blocks),
         closed: AtomicBool::new(false),
         abandoned: AtomicBool::new(false),
-        frames_shed: AtomicU64::new(0),
     });
     let now = Instant::now();
     for _ in 0..n_blocks {
@@ -99,17 +97,6 @@ impl LaneSender {
         // Cannot be full: there are only as many blocks as it holds. A foreign block would be dropped here.
         let _ = self.shared.full.push(block);
         self.worker.unpark();
-    }
-
-    /// Counts frames that were left out because [`Self::take`] gave nothing.
-    pub fn count_shed(&self, n_frames: u64) {
-        self.shared.frames_shed.fetch_add(n_frames, Ordering::Relaxed);
-    }
-
-    /// Frames left out so far.
-    #[must_use]
-    pub fn frames_shed(&self) -> u64 {
-        self.shared.frames_shed.load(Ordering::Relaxed)
     }
 
     /// Whether the worker has given the feed up.
@@ -171,16 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn a_full_lane_sheds_and_counts() {
+    fn a_full_lane_sheds() {
         let (sender, receiver) = lane(config(WhenFull::Shed), Parker::new().unparker().clone());
         for n in 0..2 {
             sender.send(filled(sender.take().unwrap(), n));
         }
         assert!(sender.take().is_none());
-        sender.count_shed(4);
         receiver.give_back(receiver.pop().unwrap());
         assert!(sender.take().is_some());
-        assert_eq!(sender.frames_shed(), 4);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub trait Recognizer: Send {
     fn model(&self) -> &str;
 }
 
-/// How one slice is decoded. Defaults are those that measured best for live work (shared/FACTS.md).
+/// How one slice is decoded. Defaults are those that measured best for live work (docs/adr/0003).
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecodeOptions {
     /// Encoder context, in encoder frames of 20 ms, 1..=1500. `None`: fitted to the audio by [`fitted_context`].

@@ -8,7 +8,7 @@ use engine::time::{MediaTime, Span};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject {
     pub(crate) kind: AlertKind,
-    /// Tells apart the alarms of one kind, 0 or 1.
+    /// Tells apart the alarms of one kind, 0..=3.
     pub(crate) lane: u8,
     /// Unit of the observations, as [`Observation::unit`].
     pub(crate) unit: &'static str,
@@ -83,9 +83,9 @@ impl Pair {
 }
 
 /// Made from the start, so that it stays unique across resets without a memory: two alerts of one alarm never start
-/// within the same 10 ms. Repeats after 248 days.
+/// within the same 10 ms. Repeats after 124 days.
 const fn pair_id(start: MediaTime, lane: u8) -> u32 {
-    ((start.as_millis() / 10 * 2 + lane as u64) & u32::MAX as u64) as u32
+    ((start.as_millis() / 10 * 4 + lane as u64) & u32::MAX as u64) as u32
 }
 
 /// How long it takes to believe something. All are summed over windows.
@@ -101,11 +101,14 @@ pub(crate) struct Timing {
     pub(crate) relapse_after: MediaTime,
 }
 
+/// See [`Verdict::Unclear`].
+const FORGET: MediaTime = MediaTime::from_secs(5);
+
 /// What a window says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Bad,
-    /// Neither: nothing is summed.
+    /// Neither: nothing is summed. After [`FORGET`] of it a stretch that has not opened an alert is forgotten.
     Unclear,
     Good,
 }
@@ -141,6 +144,8 @@ struct Stretch {
     bad: MediaTime,
     bad_in_a_row: MediaTime,
     good: MediaTime,
+    /// Since the last window that was bad or good.
+    unclear: MediaTime,
     value_sum: f64,
     n_values: u32,
 }
@@ -158,7 +163,7 @@ impl Alarm {
         match finding.verdict {
             Verdict::Bad => self.bad(finding, out),
             Verdict::Good => self.good(finding, out),
-            Verdict::Unclear => {}
+            Verdict::Unclear => self.unclear(finding),
         }
     }
 
@@ -177,6 +182,7 @@ impl Alarm {
     fn bad(&mut self, finding: &Finding, out: &mut dyn Emit<Event>) {
         let length = finding.span.duration();
         let stretch = self.stretch.get_or_insert(Stretch::new(finding.since));
+        stretch.unclear = MediaTime::ZERO;
         stretch.bad = stretch.bad + length;
         stretch.bad_in_a_row = stretch.bad_in_a_row + length;
         stretch.value_sum += finding.value;
@@ -195,6 +201,7 @@ impl Alarm {
 
     fn good(&mut self, finding: &Finding, out: &mut dyn Emit<Event>) {
         let Some(stretch) = &mut self.stretch else { return };
+        stretch.unclear = MediaTime::ZERO;
         stretch.bad_in_a_row = MediaTime::ZERO;
         stretch.good = stretch.good + finding.span.duration();
         let limit = if self.pair.is_open() { self.timing.close_after } else { self.timing.break_after };
@@ -204,12 +211,30 @@ impl Alarm {
             self.pair.close(end, finding.proof, out);
         }
     }
+
+    fn unclear(&mut self, finding: &Finding) {
+        if let Some(stretch) = self.stretch.as_mut().filter(|_| !self.pair.is_open()) {
+            stretch.unclear = stretch.unclear + finding.span.duration();
+            if stretch.unclear >= FORGET {
+                self.stretch = None;
+            }
+        }
+    }
 }
 
 impl Stretch {
     const fn new(start: MediaTime) -> Self {
         let zero = MediaTime::ZERO;
-        Self { start, end: start, bad: zero, bad_in_a_row: zero, good: zero, value_sum: 0.0, n_values: 0 }
+        Self {
+            start,
+            end: start,
+            bad: zero,
+            bad_in_a_row: zero,
+            good: zero,
+            unclear: zero,
+            value_sum: 0.0,
+            n_values: 0,
+        }
     }
 }
 
@@ -234,7 +259,7 @@ mod tests {
             let tenths = |t: MediaTime| t.as_millis() / 100;
             let Body::Alert(alert) = event.body else { return };
             let (start, end, proof) = (tenths(event.span.start), tenths(event.span.end), tenths(event.proof));
-            assert_eq!(u64::from(alert.pair), start * 20);
+            assert_eq!(u64::from(alert.pair), start * 40);
             seen.push(match alert.phase {
                 Phase::Open => format!("open@{proof} {start}"),
                 Phase::Close => format!("close@{proof} {start}..{end}"),
@@ -275,5 +300,8 @@ mod tests {
     fn unclear_windows_change_nothing() {
         check("x?x???x??", &["open@7 0", "close@9 0..7"]);
         check("xxx?.?.?.?.?", &["open@3 0", "close@11 0..3"]);
+        let long = "?".repeat(50);
+        check(&format!("xx{long}xx"), &[]);
+        check(&format!("xxx{long}xx"), &["open@3 0", "close@55 0..55"]);
     }
 }

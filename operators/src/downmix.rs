@@ -5,7 +5,6 @@ use engine::operator::{Emit, Operator};
 
 use crate::BuildError;
 use crate::error::check_range;
-use crate::spare::spare_block;
 
 /// -3 dB: what a centre or surround channel weighs in each side of a stereo downmix (ITU-R BS.775-4, annex 4).
 const HALF_POWER: f32 = std::f32::consts::FRAC_1_SQRT_2;
@@ -30,7 +29,7 @@ impl Downmix {
         Ok(Self {
             weights: weights(format.n_channels()),
             mix: vec![0.0; block_frames],
-            mono: spare_block(mono, block_frames),
+            mono: Block::spare(mono, block_frames),
         })
     }
 }
@@ -86,7 +85,6 @@ fn weights(n_channels: usize) -> [f32; CHANNELS_MAX] {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::time::Instant;
 
     use engine::time::{MediaTime, SampleRate};
 
@@ -95,8 +93,9 @@ mod tests {
     /// Mono samples that a constant on each channel becomes, given channel by channel.
     fn check(levels: &[f32], expected: f32) {
         let format = Format::new(SampleRate::new(44_100).unwrap(), levels.len()).unwrap();
-        let mut block = Block::new(format, 8, Instant::now());
-        block.restart(MediaTime::from_secs(3), 441, Instant::now());
+        let mut block = Block::spare(format, 8);
+        let now = block.received_at();
+        block.restart(MediaTime::from_secs(3), 441, now);
         let planes: Vec<[f32; 8]> = levels.iter().map(|level| [*level; 8]).collect();
         block.extend_planar(&planes.iter().map(|plane| plane.as_slice()).collect::<Vec<_>>());
         let mut seen = 0;

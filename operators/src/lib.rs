@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod alarm;
+mod analysis;
 mod dead_air;
 mod downmix;
 mod error;
@@ -11,10 +12,10 @@ mod hop;
 mod keywords;
 mod levels;
 mod log;
+mod loudness;
 mod mel;
 mod resample;
 mod sanitise;
-mod spare;
 mod stats;
 #[cfg(test)]
 mod testing;
@@ -23,6 +24,7 @@ mod utterances;
 mod voice;
 mod windows;
 
+pub use analysis::{Analysis, AnalysisConfig};
 pub use dead_air::{DeadAir, DeadAirConfig};
 pub use downmix::Downmix;
 pub use error::BuildError;
@@ -32,6 +34,7 @@ pub use keywords::{CONTEXT_WORDS, KeywordError, KeywordRules, Keywords, TERMS_MA
 pub use levels::{
     ChannelLevels, ChannelLostConfig, ClippingConfig, Levels, LevelsConfig, MonoConfig, PhaseConfig,
 };
+pub use loudness::{Loudness, LoudnessConfig, LoudnessMeter, LoudnessTarget, Measure, Meters, Mono};
 pub use mel::whisper_scale;
 pub use resample::Resample;
 pub use sanitise::{SAMPLE_MAX, Sanitise};

@@ -5,7 +5,6 @@ use engine::operator::{Emit, Operator};
 use engine::time::{MediaTime, SampleRate};
 
 use crate::BuildError;
-use crate::spare::spare_block;
 
 mod plan;
 mod stage;
@@ -47,7 +46,7 @@ impl Resample {
             n_in: 0,
             n_out: 0,
             samples: vec![0.0; frames_max],
-            block: spare_block(Format::SPEECH, frames_max),
+            block: Block::spare(Format::SPEECH, frames_max),
         };
         Ok(Self { rate, stages, latency, tail })
     }

@@ -1,7 +1,5 @@
 //! Makes samples safe to compute with: finite, bounded, never denormal. Not a limiter: sound passes unchanged.
 
-use std::time::Instant;
-
 use engine::audio::{Block, CHANNELS_MAX, Format};
 use engine::operator::{Emit, Operator};
 
@@ -23,9 +21,7 @@ impl Sanitise {
     /// For `format`. Blocks that need mending leave in pieces of at most `block_frames` frames.
     pub fn new(format: Format, block_frames: usize) -> Result<Self, BuildError> {
         check_range("block length in frames", block_frames as f64, 1.0..=1_048_576.0, "1 to 1048576")?;
-        #[allow(clippy::disallowed_methods, reason = "a placeholder, at build only: `restart` overwrites it")]
-        let now = Instant::now();
-        Ok(Self { mended: Block::new(format, block_frames, now), n_replaced: 0 })
+        Ok(Self { mended: Block::spare(format, block_frames), n_replaced: 0 })
     }
 
     /// Samples replaced since it was built. A reset does not clear it: it counts for the feed.
@@ -110,8 +106,9 @@ mod tests {
 
     fn check(input: [&[f32]; 2], expected: [&[f32]; 2], n_replaced: u64) {
         let format = Format::new(SampleRate::new(48_000).unwrap(), 2).unwrap();
-        let mut block = Block::new(format, 64, Instant::now());
-        block.restart(MediaTime::from_secs(1), 7, Instant::now());
+        let mut block = Block::spare(format, 64);
+        let now = block.received_at();
+        block.restart(MediaTime::from_secs(1), 7, now);
         block.extend_planar(&input);
         let mut sanitise = Sanitise::new(format, 3).unwrap();
         let (mut seen, mut next) = ([Vec::new(), Vec::new()], block.time_of(0));

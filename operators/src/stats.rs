@@ -33,7 +33,7 @@ pub(crate) fn sums(samples: &[f32]) -> Sums {
     let mut add = |lane: usize, x: f32| {
         sum[lane] += x;
         square[lane] += x * x;
-        peak[lane] = peak[lane].max(x.abs());
+        peak[lane] = larger(peak[lane], x.abs());
     };
     for chunk in chunks {
         for (lane, &x) in chunk.iter().enumerate() {
@@ -67,6 +67,18 @@ pub(crate) fn cross_sums(left: &[f32], right: &[f32]) -> CrossSums {
     CrossSums { product: total(&product), difference: total(&difference) }
 }
 
+/// Largest magnitude among `samples`; 0 when there are none.
+pub(crate) fn peak(samples: &[f32]) -> f32 {
+    let mut peaks = [0.0_f32; LANES];
+    let (chunks, rest) = samples.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (peak, x) in peaks.iter_mut().zip(chunk) {
+            *peak = larger(*peak, x.abs());
+        }
+    }
+    rest.iter().chain(&peaks).fold(0.0, |peak, x| peak.max(x.abs()))
+}
+
 /// Mean square as a level: 0 dBFS is a full-scale square, -3.01 a full-scale sine. At least [`SILENCE_DBFS`].
 pub(crate) fn power_dbfs(mean_square: f64) -> f64 {
     (10.0 * mean_square.log10()).max(SILENCE_DBFS)
@@ -75,6 +87,11 @@ pub(crate) fn power_dbfs(mean_square: f64) -> f64 {
 /// Mean square of a level.
 pub(crate) fn dbfs_power(dbfs: f64) -> f64 {
     10.0_f64.powf(dbfs / 10.0)
+}
+
+/// One instruction, unlike `f32::max`, which looks for NaN on both sides; of NaN and a number `a` it keeps `a`.
+pub(crate) fn larger(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
 }
 
 fn total(lanes: &[f32; LANES]) -> f64 {
@@ -98,7 +115,7 @@ mod tests {
         assert!(close(cross.product, plain(&|l, r| l * r)), "{cross:?}");
         assert!(close(cross.difference, plain(&|l, r| (l - r) * (l - r))), "{cross:?}");
         assert_eq!(seen.peak, right.iter().fold(0.0, |peak, r| r.abs().max(peak)));
-        assert_eq!(sums(&[]), Sums::default());
+        assert_eq!((seen.peak, sums(&[])), (peak(&right), Sums::default()));
     }
 
     #[test]

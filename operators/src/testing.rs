@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use std::f64::consts::TAU;
-use std::time::Instant;
 
 use engine::audio::{Block, Format};
 use engine::event::{Body, Event, Phase};
@@ -69,12 +68,13 @@ where
     const FRAMES: usize = 1_024;
     let planes = planes(format.rate().hz(), format.n_channels(), pieces);
     let mut operator = make(format);
-    let mut block = Block::new(format, FRAMES, Instant::now());
+    let mut block = Block::spare(format, FRAMES);
     let mut seen = Vec::new();
     for at in (0..planes[0].len()).step_by(FRAMES) {
         let slices: Vec<&[f32]> =
             planes.iter().map(|plane| &plane[at..(at + FRAMES).min(plane.len())]).collect();
-        block.restart(MediaTime::ZERO, at as u64, Instant::now());
+        let now = block.received_at();
+        block.restart(MediaTime::ZERO, at as u64, now);
         block.extend_planar(&slices);
         operator.push(&block, &mut |event: &Event| seen.push(event.clone()));
     }

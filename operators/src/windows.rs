@@ -130,14 +130,13 @@ fn slices<'a>(
 mod tests {
     #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
     use super::*;
-    use std::time::Instant;
 
     /// Pushes frames numbered from 0 in blocks of `sizes`; returns the frames of each window and its span in flicks.
     fn check(rate_hz: u32, sizes: &[usize], expected_lengths: &[usize]) {
         let rate = SampleRate::new(rate_hz).unwrap();
         let format = Format::new(rate, 2).unwrap();
         let mut windows = Windows::new(format);
-        let mut block = Block::new(format, 4_000, Instant::now());
+        let mut block = Block::spare(format, 4_000);
         let (mut at, mut seen, mut lengths) = (0, 0, Vec::new());
         let origin = MediaTime::from_secs(3);
         let mut each = |window: &Window| {
@@ -150,7 +149,8 @@ mod tests {
         };
         for size in sizes {
             let samples: Vec<f32> = (at..at + size).map(|n| n as f32).collect();
-            block.restart(origin, 50 + at as u64, Instant::now());
+            let now = block.received_at();
+            block.restart(origin, 50 + at as u64, now);
             block.extend_planar(&[&samples, &samples]);
             windows.push(&block, &mut each);
             at += size;

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::f64::consts::TAU;
-use std::time::Instant;
 
 use engine::audio::{Block, Format};
 use engine::operator::Operator;
@@ -15,9 +14,10 @@ const N_BINS: usize = N_FFT / 2 + 1;
 fn hops(samples: &[f32]) -> Vec<Hop> {
     let mut front_end = FrontEnd::new().unwrap();
     let mut hops = Vec::new();
-    let mut block = Block::new(Format::SPEECH, 1_000, Instant::now());
+    let mut block = Block::spare(Format::SPEECH, 1_000);
     for (i, piece) in samples.chunks(1_000).enumerate() {
-        block.restart(MediaTime::from_secs(5), i as u64 * 1_000, Instant::now());
+        let now = block.received_at();
+        block.restart(MediaTime::from_secs(5), i as u64 * 1_000, now);
         block.extend_planar(&[piece]);
         front_end.push(&block, &mut |hop: &Hop| hops.push(hop.clone()));
     }

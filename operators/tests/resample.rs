@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::f64::consts::TAU;
-use std::time::Instant;
 
 use engine::audio::{Block, Format};
 use engine::operator::Operator;
@@ -15,10 +14,11 @@ const OUT_HZ: f64 = 16_000.0;
 fn resampled(hz: u32, samples: &[f32], block_frames: usize) -> Vec<f32> {
     let rate = SampleRate::new(hz).unwrap();
     let mut resample = Resample::new(rate).unwrap();
-    let mut block = Block::new(Format::new(rate, 1).unwrap(), block_frames, Instant::now());
+    let mut block = Block::spare(Format::new(rate, 1).unwrap(), block_frames);
     let mut seen = Vec::new();
     for (i, piece) in samples.chunks(block_frames).enumerate() {
-        block.restart(MediaTime::ZERO, (i * block_frames) as u64, Instant::now());
+        let now = block.received_at();
+        block.restart(MediaTime::ZERO, (i * block_frames) as u64, now);
         block.extend_planar(&[piece]);
         resample.push(&block, &mut |b: &Block| seen.extend_from_slice(b.channel(0)));
     }
@@ -122,8 +122,9 @@ fn length_is_that_of_the_input_for_any_rate() {
 #[test]
 fn blocks_say_where_they_belong() {
     let rate = SampleRate::new(48_000).unwrap();
-    let mut block = Block::new(Format::new(rate, 1).unwrap(), 4_800, Instant::now());
-    block.restart(MediaTime::from_secs(100), 480_000, Instant::now());
+    let mut block = Block::spare(Format::new(rate, 1).unwrap(), 4_800);
+    let now = block.received_at();
+    block.restart(MediaTime::from_secs(100), 480_000, now);
     block.extend_planar(&[&[0.1; 4_800]]);
     let mut next = MediaTime::from_secs(110);
     let mut check = |out: &Block| {

@@ -1,5 +1,6 @@
 //! Word error rate of the transcript policy beside the same weights offline at full context, words invented where
 //! nobody speaks, and what it costs: `cargo run --release -p aircheck-benches --bin wer`.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

@@ -18,6 +18,7 @@ pub use fetch::{Fetch, Fetchers, NoHttp, Pip};
 pub use manifest::{Address, Download, MANIFEST, Pin, Wheel};
 pub use pull::Progress;
 pub use verified::Verified;
+pub(crate) use verified::read_unverified;
 
 use manifest::{Manifest, Sample, UserManifest, UserModel};
 use pull::Pull;

@@ -6,6 +6,17 @@ use std::path::{Path, PathBuf};
 use super::digest::open_regular;
 use super::{Digest, ModelError, Pin};
 
+/// Longest file that is tried, bytes: larger than Whisper's largest model (3.1 GB).
+const UNVERIFIED_BYTES_MAX: u64 = 4 << 30;
+
+/// The bytes of a file that nobody has verified: for a process made to try them.
+pub(crate) fn read_unverified(path: &Path) -> Result<Vec<u8>, ModelError> {
+    let mut bytes = Vec::new();
+    let file = open_regular(path).map_err(|e| ModelError::io(path, e))?;
+    file.take(UNVERIFIED_BYTES_MAX).read_to_end(&mut bytes).map_err(|e| ModelError::io(path, e))?;
+    Ok(bytes)
+}
+
 /// A model file whose SHA-256 is in a manifest. Only a [`super::Store`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {

@@ -1,29 +1,25 @@
 //! One decode: checks what it is given, sets whisper.cpp up as measured best for live work, reads the tokens back.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use whisper_rs::{FullParams, SamplingStrategy, WhisperState, get_lang_id, get_lang_str};
 
 use super::Whisper;
-use super::words::{Spacing, Token, Words, order_spans};
-use crate::{
-    CONTEXT_FRAMES_MAX, CONTEXT_FRAMES_PER_SECOND, DecodeOptions, RecognizeError, Recognizer, SAMPLE_RATE_HZ,
-    Transcription, fitted_context,
-};
+use super::align::Aligner;
+use super::words::{Spacing, Token, Words};
+use crate::checks::{check_pcm, context_for, wrong_option};
+use crate::{DecodeOptions, RecognizeError, Recognizer, SAMPLE_RATE_HZ, Transcription};
 
-/// Longest slice: the model's window of 30 s.
-const N_SAMPLES_MAX: usize = 30 * SAMPLE_RATE_HZ as usize;
-/// Shorter audio is padded: whisper.cpp ignores 90 ms and reads out of bounds below 201 samples (shared/FACTS.md).
+/// Shorter audio is padded: whisper.cpp ignores 90 ms and reads out of bounds below 201 samples (docs/adr/0003).
 const N_SAMPLES_MIN: usize = SAMPLE_RATE_HZ as usize;
 /// Louder samples are clipped; 1e30 would turn the whole text into junk.
 const AMPLITUDE_MAX: f32 = 8.0;
-/// Stop of a repetition loop, far above speech: tokens per second and for any slice (shared/FACTS.md).
+/// Stop of a repetition loop, far above speech: tokens per second and for any slice (docs/adr/0003).
 const TOKENS_PER_SECOND_MAX: usize = 8;
 const TOKENS_SPARE: usize = 24;
 /// Beams that whisper.cpp has decoders for (`WHISPER_MAX_DECODERS`).
 const BEAM_SIZE_MAX: u32 = 8;
-/// whisper.cpp counts token times in hundredths of a second.
-const SAMPLES_PER_CENTISECOND: i64 = SAMPLE_RATE_HZ as i64 / 100;
 
 /// Recognises with a [`Whisper`]: its own state, the shared weights.
 #[derive(Debug)]
@@ -33,6 +29,8 @@ pub struct WhisperRecognizer {
     state: Option<WhisperState>,
     pcm: Vec<f32>,
     words: Words,
+    aligner: Aligner,
+    spans: Vec<Range<usize>>,
     /// Built once per language and beam size: whisper-rs leaks the language of each new one.
     prepared: Vec<(Option<&'static str>, u32, FullParams<'static, 'static>)>,
 }
@@ -60,9 +58,11 @@ impl Recognizer for WhisperRecognizer {
         params.set_max_tokens(tokens_max(pcm.len()) as i32);
         pad(pcm, &mut self.pcm);
         out.audio_context = audio_context;
-        let Some(state) = &mut self.state else { return Err(failed("it has no state")) };
+        let Some(state) = &mut self.state else { return Err(no_state()) };
         state.full(params, &self.pcm).map_err(failed)?;
-        self.read_back(pcm.len(), out)
+        self.read_back(out)?;
+        self.place(pcm, out);
+        Ok(())
     }
 
     fn model(&self) -> &str {
@@ -72,7 +72,15 @@ impl Recognizer for WhisperRecognizer {
 
 impl WhisperRecognizer {
     pub(super) fn new(whisper: Arc<Whisper>, state: WhisperState) -> Self {
-        Self { whisper, state: Some(state), pcm: Vec::new(), words: Words::default(), prepared: Vec::new() }
+        Self {
+            whisper,
+            state: Some(state),
+            pcm: Vec::new(),
+            words: Words::default(),
+            aligner: Aligner::default(),
+            spans: Vec::new(),
+            prepared: Vec::new(),
+        }
     }
 
     fn params(&mut self, options: &DecodeOptions) -> Result<FullParams<'static, 'static>, RecognizeError> {
@@ -104,45 +112,54 @@ impl WhisperRecognizer {
         Ok(asked)
     }
 
-    fn read_back(&mut self, n_samples: usize, out: &mut Transcription) -> Result<(), RecognizeError> {
-        let Self { whisper, state: Some(state), words, .. } = self else {
-            return Err(failed("it has no state"));
-        };
+    /// Reads the tokens of the last decode into words.
+    fn read_back(&mut self, out: &mut Transcription) -> Result<(), RecognizeError> {
+        let Self { whisper, state: Some(state), words, .. } = self else { return Err(no_state()) };
         let language = if whisper.is_multilingual() {
             get_lang_str(state.full_lang_id_from_state())
         } else {
             Some("en")
         };
         out.language.push_str(language.unwrap_or_default());
-        let spacing = Spacing::of(&out.language);
-        let token_eot = whisper.context.token_eot();
-        let (mut n_text, mut log_probability_sum) = (0_u32, 0.0);
         out.no_speech_probability = 1.0;
+        let spacing = Spacing::of(&out.language);
+        let (token_eot, token_begin) = (whisper.context.token_eot(), whisper.context.token_beg());
+        let frame = |token| usize::try_from(token - token_begin).ok();
+        let (mut n_text, mut log_probability_sum) = (0_u32, 0.0);
+        words.clear();
         for segment in state.as_iter() {
             out.no_speech_probability = segment.no_speech_probability();
             for token in (0..segment.n_tokens()).filter_map(|i| segment.get_token(i)) {
                 out.n_tokens += 1;
-                if token.token_id() >= token_eot {
-                    continue;
-                }
                 let data = token.token_data();
-                n_text += 1;
-                log_probability_sum += data.plog;
-                let span = samples(data.t0)..samples(data.t1);
-                let bytes = token.to_bytes().map_err(failed)?;
-                words.push(&Token { bytes, span, probability: data.p }, spacing, out);
+                if data.id < token_eot {
+                    n_text += 1;
+                    log_probability_sum += data.plog;
+                    let bytes = token.to_bytes().map_err(failed)?;
+                    let start = frame(data.tid).map(|frame| (frame, data.pt));
+                    words.push(&Token::Text { bytes, probability: data.p, start }, spacing, out);
+                } else if let Some(frame) = frame(data.id) {
+                    words.push(&Token::Mark(frame), spacing, out);
+                }
             }
         }
         words.finish(spacing, out);
-        order_spans(out, n_samples);
         if n_text > 0 {
             out.mean_log_probability = log_probability_sum / n_text as f32;
         }
         Ok(())
     }
+
+    /// Gives the words of `out` their spans in `pcm`.
+    fn place(&mut self, pcm: &[f32], out: &mut Transcription) {
+        self.aligner.align(pcm, self.words.clues(), &mut self.spans);
+        for (word, span) in out.words.iter_mut().zip(&self.spans) {
+            word.span = span.clone();
+        }
+    }
 }
 
-/// The settings that measured best for live work (shared/FACTS.md, "Live transcripts").
+/// The settings that measured best for live work (docs/adr/0003).
 fn prepare(language: Option<&'static str>, beam_size: u32, n_threads: usize) -> FullParams<'static, 'static> {
     let strategy = if beam_size == 1 {
         SamplingStrategy::Greedy { best_of: 1 }
@@ -155,7 +172,6 @@ fn prepare(language: Option<&'static str>, beam_size: u32, n_threads: usize) -> 
     params.set_single_segment(true);
     params.set_no_context(true);
     params.set_suppress_blank(true);
-    params.set_token_timestamps(true);
     params.set_temperature(0.0);
     params.set_temperature_inc(0.0);
     // Never reached: whisper.cpp would hide what it takes for no speech, and with it the probability
@@ -166,26 +182,6 @@ fn prepare(language: Option<&'static str>, beam_size: u32, n_threads: usize) -> 
     params.set_print_realtime(false);
     params.set_print_timestamps(false);
     params
-}
-
-fn check_pcm(pcm: &[f32]) -> Result<(), RecognizeError> {
-    if pcm.len() > N_SAMPLES_MAX {
-        return Err(RecognizeError::TooLong { actual: pcm.len(), expected: N_SAMPLES_MAX });
-    }
-    match pcm.iter().enumerate().find(|(_, sample)| !sample.is_finite()) {
-        Some((sample_idx, value)) => Err(RecognizeError::NotFinite { sample_idx, value: *value }),
-        None => Ok(()),
-    }
-}
-
-/// The context asked for, raised to what the audio needs: a smaller one would cut speech off without a word.
-fn context_for(n_samples: usize, options: &DecodeOptions) -> Result<u32, RecognizeError> {
-    let Some(asked) = options.audio_context else { return Ok(fitted_context(n_samples)) };
-    if !(1..=CONTEXT_FRAMES_MAX).contains(&asked) {
-        return Err(wrong_option("audio context", asked, "1 to 1500 frames of 20 ms"));
-    }
-    let needed = n_samples.div_ceil((SAMPLE_RATE_HZ / CONTEXT_FRAMES_PER_SECOND) as usize) as u32;
-    Ok(asked.max(needed))
 }
 
 fn tokens_max(n_samples: usize) -> usize {
@@ -199,14 +195,10 @@ fn pad(pcm: &[f32], out: &mut Vec<f32>) {
     out.resize(pcm.len().max(N_SAMPLES_MIN), 0.0);
 }
 
-fn samples(centiseconds: i64) -> usize {
-    usize::try_from(centiseconds.saturating_mul(SAMPLES_PER_CENTISECOND)).unwrap_or(0)
+fn no_state() -> RecognizeError {
+    failed("it has no state")
 }
 
 fn failed(reason: impl ToString) -> RecognizeError {
     RecognizeError::Failed(reason.to_string())
-}
-
-fn wrong_option(option: &'static str, actual: impl ToString, expected: &'static str) -> RecognizeError {
-    RecognizeError::Option { option, actual: actual.to_string(), expected }
 }

@@ -1,6 +1,7 @@
 //! Whisper through whisper.cpp: weights shared by a fixed pool of decoding states.
 //! Opens nothing but [`Verified`] bytes: whisper.cpp can abort the process on a bad file.
 
+mod align;
 mod decode;
 mod words;
 
@@ -12,13 +13,13 @@ use whisper_rs::{WhisperContext, WhisperContextParameters, WhisperState, install
 
 pub use decode::WhisperRecognizer;
 
-use crate::store::{ModelError, Verified};
+use crate::store::{ModelError, Verified, read_unverified};
 use crate::{DecodeOptions, Recognizer, SAMPLE_RATE_HZ, Transcription};
 
 /// How many recognisers one model serves, and how wide each runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WhisperOptions {
-    /// Threads of one call. One thread and several recognisers beat several threads (shared/FACTS.md).
+    /// Threads of one call. One thread and several recognisers beat several threads (docs/adr/0003).
     pub n_threads: NonZeroUsize,
     /// Most recognisers at a time; each holds 35 to 140 MB, by the longest context it has used.
     pub n_recognizers_max: NonZeroUsize,
@@ -39,7 +40,7 @@ pub struct Whisper {
     pool: Mutex<Pool>,
 }
 
-/// States are made once and reused: one made per call creeps (shared/FACTS.md).
+/// States are made once and reused: one made per call creeps (docs/adr/0003).
 #[derive(Debug, Default)]
 struct Pool {
     idle: Vec<WhisperState>,
@@ -107,11 +108,19 @@ impl Whisper {
     }
 }
 
+/// The code of a language as Whisper knows it. `None`: it does not.
+#[must_use]
+pub fn language(code: &str) -> Option<&'static str> {
+    // whisper-rs panics on a NUL byte, and knows full names too.
+    let is_code = (2..=3).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_lowercase());
+    if is_code { whisper_rs::get_lang_id(code).and_then(whisper_rs::get_lang_str) } else { None }
+}
+
 /// Loads the unverified file at `path` and recognises a second of silence with it.
 ///
 /// A bad file can abort or corrupt the process: call this only in a process made for it.
 pub fn probe(path: &Path) -> Result<(), ModelError> {
-    let bytes = std::fs::read(path).map_err(|e| ModelError::io(path, e))?;
+    let bytes = read_unverified(path)?;
     let whisper = Whisper::from_bytes(&bytes, path, "probed", WhisperOptions::default())?;
     let silence = vec![0.0; SAMPLE_RATE_HZ as usize];
     let mut out = Transcription::default();

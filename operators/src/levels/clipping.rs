@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn loud_sound_is_not_clipping() {
         check(&[tone(2.0, 20.0, 0.0), tone(2.0, 997.0, 0.0), noise(2.0, -4.8)], &[]);
-        let peaks = Piece::new(3.0, |t, _, noise| if (t * 5.0).fract() < 1e-4 { 1.2 } else { 0.1 * noise });
+        let peaks = Piece::new(3.0, |t, _, noise| if (t * 50.0).fract() < 1e-3 { 1.2 } else { 0.1 * noise });
         check(&[peaks], &[]);
     }
 

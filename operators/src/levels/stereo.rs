@@ -306,8 +306,8 @@ mod tests {
         let quiet = || Piece::new(0.4, |_, channel, noise| [amplitude(-55.0) * noise, 0.0][channel]);
         let lost = || [silence(1.0), quiet(), panned(4.0, [1.0, 0.0]), silence(2.0), panned(1.5, [1.0, 1.0])];
         check(&lost(), &["4.400 channel_lost from 1.000", "8.400 channel_lost 1.000..5.400"]);
-        let pieces = [panned(1.5, [1.0, 1.0]), panned(4.0, [0.0, 1.0]), panned(1.5, [1.0, 1.0])];
-        check(&pieces, &["4.500 channel_lost from 1.500", "6.500 channel_lost 1.500..5.500"]);
+        let pieces = [panned(0.7, [1.0, 1.0]), panned(4.0, [0.0, 1.0]), panned(1.5, [1.0, 1.0])];
+        check(&pieces, &["3.700 channel_lost from 0.700", "5.700 channel_lost 0.700..4.700"]);
         check(&[panned(2.5, [1.0, 0.0]), panned(1.0, [1.0, 0.5]), panned(2.5, [1.0, 0.0])], &[]);
     }
 

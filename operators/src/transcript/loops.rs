@@ -11,7 +11,7 @@ const PHRASE_WORDS_MAX: usize = 12;
 /// What counts as a loop.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoopLimits {
-    /// More words a second than this are a loop, 3 ..= 20. Default 6.5 (shared/FACTS.md; fast speech has 5).
+    /// More words a second than this are a loop, 3 ..= 20. Default 6.5 (docs/adr/0003; fast speech has 5).
     pub words_per_second: f64,
     /// The rate is judged from this many words on, 1 ..= 100. Default 8: fewer say little.
     pub rate_words: usize,

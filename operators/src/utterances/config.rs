@@ -36,7 +36,7 @@ pub struct UtteranceConfig {
 }
 
 impl UtteranceConfig {
-    /// For live feeds: the policy that measured best (shared/FACTS.md, live transcripts).
+    /// For live feeds: the policy that measured best (docs/adr/0003).
     #[must_use]
     pub const fn live() -> Self {
         Self {

@@ -105,7 +105,7 @@ where
     }
 }
 
-/// After a reset it behaves as new: in the middle of anything, and after a flush.
+/// After a reset it behaves as new: in the middle of anything that came an hour later, and after a flush.
 pub(crate) fn reset<S, O>(make: impl Fn() -> O, signal: &S)
 where
     S: Signal,
@@ -114,17 +114,20 @@ where
 {
     let mut sizes = Random::new(7);
     let expected = run(&mut make(), signal, &mut || usize::MAX);
+    let later = signal.later();
     let mut operator = make();
     for part in [0.13, 0.5, 0.77, 1.0] {
-        let stop = MediaTime::from_flicks((signal.end().flicks() as f64 * part) as u64);
-        signal.each(&mut || sizes.size(), &mut |item, end| {
-            if end <= stop {
+        let mut first = None;
+        later.each(&mut || sizes.size(), &mut |item, end| {
+            let start = *first.get_or_insert(end);
+            let length = later.end().saturating_sub(start).as_secs_f64();
+            if end.saturating_sub(start).as_secs_f64() <= length * part {
                 operator.push(item, &mut |_: &O::Out| {});
             }
         });
         operator.reset();
         let seen = run(&mut operator, signal, &mut || usize::MAX);
-        assert!(seen == expected, "reset after {stop} s gives\n{seen:.2000?}\ninstead of\n{expected:.2000?}");
+        assert!(seen == expected, "reset after {part} gives\n{seen:.2000?}\ninstead of\n{expected:.2000?}");
         operator.reset();
     }
 }

@@ -9,8 +9,8 @@ mod utterances;
 use engine::operator::Operator;
 use engine::time::MediaTime;
 use operators::{
-    DeadAir, DeadAirConfig, Downmix, FrontEnd, Hop, Levels, LevelsConfig, MonoConfig, Resample, Sanitise,
-    Voice, VoiceConfig,
+    DeadAir, DeadAirConfig, Downmix, FrontEnd, Hop, Levels, LevelsConfig, Loudness, LoudnessConfig,
+    LoudnessTarget, Meters, MonoConfig, Resample, Sanitise, Voice, VoiceConfig,
 };
 use signal::{Audio, BLOCK_FRAMES, Signal as _};
 
@@ -57,6 +57,16 @@ fn resample() {
 #[test]
 fn front_end() {
     law::all(|| FrontEnd::new().unwrap(), &Audio::eventful(16_000, 1));
+}
+
+#[test]
+fn loudness() {
+    let mut target = LoudnessTarget::EBU_R128;
+    target.open_after = MediaTime::from_millis(500);
+    let config = LoudnessConfig { meters: Meters::TenHertz, target: Some(target), ..Default::default() };
+    for signal in [Audio::eventful(8_000, 2), Audio::eventful(11_025, 1), Audio::eventful(8_000, 5)] {
+        law::all(|| Loudness::new(signal.format(), config).unwrap(), &signal);
+    }
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Signals made for the laws: audio that is cut at will, and hops. No files.
 
 use std::f32::consts::TAU;
-use std::time::Instant;
 
 use engine::audio::{Block, CHANNELS_MAX, Format};
 use engine::time::{MediaTime, SampleRate};
@@ -10,13 +9,18 @@ use operators::{Hop, hop_time};
 /// Most frames in a block of a signal: build operators under test for at least as many.
 pub(crate) const BLOCK_FRAMES: usize = 4_096;
 
+const HOUR: MediaTime = MediaTime::from_secs(3_600);
+
 /// Something that comes in pieces.
-pub(crate) trait Signal {
+pub(crate) trait Signal: Sized {
     /// A piece.
     type Item;
 
     /// Gives the whole of it in pieces of at most `size()` frames, each with the media time of its end.
     fn each(&self, size: &mut dyn FnMut() -> usize, push: &mut dyn FnMut(&Self::Item, MediaTime));
+
+    /// The same, an hour later.
+    fn later(&self) -> Self;
 
     /// Media time of its end.
     fn end(&self) -> MediaTime;
@@ -28,17 +32,17 @@ pub(crate) trait Signal {
 /// Planar audio that begins 1 000 frames after an origin of 10 s.
 pub(crate) struct Audio {
     format: Format,
+    origin: MediaTime,
     planes: Vec<Vec<f32>>,
 }
 
 impl Audio {
-    const ORIGIN: MediaTime = MediaTime::from_secs(10);
     const START_FRAME: u64 = 1_000;
 
     /// Nothing yet.
     pub(crate) fn new(rate_hz: u32, n_channels: usize) -> Self {
         let format = Format::new(SampleRate::new(rate_hz).unwrap(), n_channels).unwrap();
-        Self { format, planes: vec![Vec::new(); n_channels] }
+        Self { format, origin: MediaTime::from_secs(10), planes: vec![Vec::new(); n_channels] }
     }
 
     /// Appends `secs` seconds of `sample(seconds since here, channel)`.
@@ -82,9 +86,8 @@ impl Signal for Audio {
     type Item = Block;
 
     fn each(&self, size: &mut dyn FnMut() -> usize, push: &mut dyn FnMut(&Block, MediaTime)) {
-        #[allow(clippy::disallowed_methods, reason = "no operator looks at it")]
-        let now = Instant::now();
-        let mut block = Block::new(self.format, BLOCK_FRAMES, now);
+        let mut block = Block::spare(self.format, BLOCK_FRAMES);
+        let now = block.received_at();
         let mut planes: [&[f32]; CHANNELS_MAX] = [&[]; CHANNELS_MAX];
         let planes = &mut planes[..self.planes.len()];
         let mut at = 0;
@@ -93,15 +96,19 @@ impl Signal for Audio {
             for (target, plane) in planes.iter_mut().zip(&self.planes) {
                 *target = &plane[at..to];
             }
-            block.restart(Self::ORIGIN, Self::START_FRAME + at as u64, now);
+            block.restart(self.origin, Self::START_FRAME + at as u64, now);
             block.extend_planar(planes);
             push(&block, block.span().end);
             at = to;
         }
     }
 
+    fn later(&self) -> Self {
+        Self { format: self.format, origin: self.origin + HOUR, planes: self.planes.clone() }
+    }
+
     fn end(&self) -> MediaTime {
-        Self::ORIGIN + MediaTime::from_frames(Self::START_FRAME + self.n_frames() as u64, self.format.rate())
+        self.origin + MediaTime::from_frames(Self::START_FRAME + self.n_frames() as u64, self.format.rate())
     }
 
     fn frame(&self) -> MediaTime {
@@ -117,6 +124,10 @@ impl Signal for Vec<Hop> {
         for hop in self {
             push(hop, hop.span().end);
         }
+    }
+
+    fn later(&self) -> Self {
+        self.iter().map(|hop| Hop { start: hop.start + HOUR, ..hop.clone() }).collect()
     }
 
     fn end(&self) -> MediaTime {

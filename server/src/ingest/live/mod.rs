@@ -1,0 +1,292 @@
+//! A live stream: a network task receives, a thread decodes, and whoever pulls gets frames and states in one order.
+//!
+//! ```text
+//! task "receive" ── Message, bounded ──> thread "decode" ── Out, bounded ──> Live::pull
+//! ```
+//!
+//! Nothing overtakes: a stall, a title or a lost connection comes out at its place among the frames. Where the puller
+//! is slow, both queues fill, the task stops reading and the server sees a slow listener; memory stays bounded.
+//!
+//! **Media time over a reconnection.** The stretch ends with the last frame. The next one begins `elapsed` later:
+//! from the arrival of the last bytes that gave audio to the arrival of the first bytes of the new connection, on the
+//! monotonic clock. A server that sends a burst of old audio to new listeners makes the feed run ahead of the clock by
+//! that burst, at every connection; latency is to be measured from the live edge.
+
+mod backoff;
+mod inbox;
+mod receive;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam::queue::ArrayQueue;
+use engine::event::{Feed, FeedState, GapReason};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
+
+pub use backoff::BackoffConfig;
+
+use super::decode::{Decoded, Decoder, Hint, Origin, Planes};
+use super::error::IngestError;
+use super::http::{Address, HttpLimits};
+use inbox::{Inbox, Message, Pipe};
+
+/// Pieces of a body between task and thread: 1 MiB at most.
+const MESSAGES: usize = 32;
+/// Packets of frames between thread and puller: about a second.
+const PACKETS: usize = 48;
+
+/// How a live stream is kept alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveConfig {
+    /// Time limits of a request.
+    pub http: HttpLimits,
+    /// Connect again, for ever, when a stream ends or breaks. Otherwise it ends with it.
+    pub reconnect: bool,
+    /// Attempts at the very first connection.
+    pub first_attempts: u32,
+    /// Waits between attempts.
+    pub backoff: BackoffConfig,
+    /// Without a byte for so long the feed is stalled.
+    pub stalled_after: Duration,
+    /// Without a byte for so long the connection is given up.
+    pub dead_after: Duration,
+    /// With bytes, but no audio, for so long the connection is given up.
+    pub undecodable_after: Duration,
+}
+
+impl Default for LiveConfig {
+    fn default() -> Self {
+        Self {
+            http: HttpLimits::default(),
+            reconnect: true,
+            first_attempts: 3,
+            backoff: BackoffConfig::default(),
+            stalled_after: Duration::from_secs(2),
+            dead_after: Duration::from_secs(15),
+            undecodable_after: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What comes out of a live stream.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Received {
+    /// What a decoder says; frames lie in [`Live::planes`].
+    Decoded(Decoded),
+    /// The connection changed its state.
+    Feed(Feed),
+    /// The source was away for so long before what follows.
+    Away {
+        /// Monotonic time from the last bytes with audio to the next ones.
+        elapsed: Duration,
+        /// Disconnected, or connected but without audio.
+        reason: GapReason,
+    },
+}
+
+enum Out {
+    Received(Received),
+    Frames { planes: Planes, at: Instant },
+    Failed(IngestError),
+}
+
+/// What task and thread share besides their queue.
+#[derive(Default)]
+struct Shared {
+    /// Number of the connection that the decoder wants to be given up.
+    give_up: watch::Sender<u64>,
+    /// Audio came out of the present connection.
+    heard: AtomicBool,
+}
+
+/// A live stream that is being received.
+pub(super) struct Live {
+    out: mpsc::Receiver<Out>,
+    spare: Arc<ArrayQueue<Planes>>,
+    planes: Planes,
+    received_at: Instant,
+    receiving: AbortHandle,
+}
+
+impl Live {
+    /// Starts to receive on `runtime`. Blocks for nothing; a failed first connection is the first thing pulled.
+    pub(super) fn start(address: Address, config: LiveConfig, runtime: &Handle) -> Result<Self, IngestError> {
+        let (message_tx, message_rx) = mpsc::channel(MESSAGES);
+        let (out_tx, out_rx) = mpsc::channel(PACKETS);
+        let shared = Arc::new(Shared::default());
+        let spare = Arc::new(ArrayQueue::new(PACKETS));
+        let place = address.to_string();
+        let decoding = Decoding {
+            place: place.clone(),
+            config,
+            inbox: Pipe::new(Inbox::new(message_rx, out_tx.clone(), config.undecodable_after)),
+            out: out_tx,
+            spare: Arc::clone(&spare),
+            shared: Arc::clone(&shared),
+            edge: None,
+            was_heard: false,
+        };
+        let failed = |source| IngestError::Read { place, byte: 0, source };
+        thread::Builder::new().name("decode".into()).spawn(move || decoding.run()).map_err(failed)?;
+        let receiving = runtime.spawn(receive::run(address, config, message_tx, shared)).abort_handle();
+        Ok(Self { out: out_rx, spare, planes: Planes::default(), received_at: Instant::now(), receiving })
+    }
+
+    /// Waits for what comes next; `None` at the end. Must not be called on a thread of the runtime.
+    pub(super) fn pull(&mut self) -> Result<Option<Received>, IngestError> {
+        match self.out.blocking_recv() {
+            None => Ok(None),
+            Some(Out::Received(received)) => Ok(Some(received)),
+            Some(Out::Failed(error)) => Err(error),
+            Some(Out::Frames { planes, at }) => {
+                let used = std::mem::replace(&mut self.planes, planes);
+                // A full queue of spares is no loss: the storage is freed.
+                let _ = self.spare.push(used);
+                self.received_at = at;
+                Ok(Some(Received::Decoded(Decoded::Frames)))
+            }
+        }
+    }
+
+    /// The frames of the last [`Decoded::Frames`].
+    #[must_use]
+    pub(super) fn planes(&self) -> &Planes {
+        &self.planes
+    }
+
+    /// When the last byte of those frames arrived.
+    #[must_use]
+    pub(super) fn received_at(&self) -> Instant {
+        self.received_at
+    }
+
+    /// Ends it from another thread: what was received is still pulled, then it is over.
+    #[must_use]
+    pub(super) fn stopper(&self) -> AbortHandle {
+        self.receiving.clone()
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.receiving.abort();
+    }
+}
+
+/// The end of a live stream was reached by whoever pulls: nobody listens any more.
+struct Deaf;
+
+/// The thread that decodes, one connection after the other.
+struct Decoding {
+    place: String,
+    config: LiveConfig,
+    inbox: Pipe,
+    out: mpsc::Sender<Out>,
+    spare: Arc<ArrayQueue<Planes>>,
+    shared: Arc<Shared>,
+    /// Arrival of the last bytes with audio, and why there was none after it.
+    edge: Option<(Instant, GapReason)>,
+    was_heard: bool,
+}
+
+impl Decoding {
+    fn run(mut self) {
+        while let Some(message) = self.inbox.recv() {
+            let going = match message {
+                Message::Opened { number, hint } => self.connection(number, &hint),
+                Message::Feed(feed) => self.say(Received::Feed(feed)),
+                Message::Failed(error) => self.out.blocking_send(Out::Failed(error)).map_err(|_| Deaf),
+                // Left over from a connection that was given up.
+                Message::Bytes { .. } | Message::Metadata(_) | Message::Stalled | Message::Closed => Ok(()),
+            };
+            if going.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn connection(&mut self, number: u64, hint: &Hint) -> Result<(), Deaf> {
+        self.inbox.begin();
+        let origin = Origin::Stream(Box::new(self.inbox.clone()));
+        let ended = match Decoder::open(&self.place, origin, hint) {
+            Ok(mut decoder) => self.drain(&mut decoder)?,
+            Err(error) => Err(error),
+        };
+        self.shared.give_up.send_replace(number);
+        match ended {
+            Ok(()) => Ok(()),
+            Err(error) => self.failed(error),
+        }
+    }
+
+    /// The decoder failed. A connection that broke off is no riddle, and the task says what became of it.
+    fn failed(&mut self, error: IngestError) -> Result<(), Deaf> {
+        let may_get_better = matches!(error, IngestError::Undecodable { .. } | IngestError::Read { .. });
+        let broke_off = self.inbox.is_closed() && (may_get_better || self.inbox.first_at().is_none());
+        let is_over = if self.config.reconnect {
+            !self.was_heard && !may_get_better && !broke_off
+        } else {
+            !self.was_heard || !broke_off
+        };
+        if is_over {
+            let _ = self.out.blocking_send(Out::Failed(error));
+            return Err(Deaf);
+        }
+        if broke_off {
+            return Ok(());
+        }
+        if let Some((_, reason)) = &mut self.edge {
+            *reason = GapReason::Undecodable;
+        }
+        self.say(Received::Feed(state(FeedState::Undecodable, Some(error.to_string()))))
+    }
+
+    /// Decodes until the connection ends. The inner result is the decoder's.
+    fn drain(&mut self, decoder: &mut Decoder) -> Result<Result<(), IngestError>, Deaf> {
+        let mut joined = false;
+        loop {
+            let decoded = match decoder.next() {
+                Ok(Some(decoded)) => decoded,
+                Ok(None) => return Ok(Ok(())),
+                Err(error) => return Ok(Err(error)),
+            };
+            if !std::mem::replace(&mut joined, true) {
+                self.join()?;
+            }
+            if decoded != Decoded::Frames {
+                self.say(Received::Decoded(decoded))?;
+                continue;
+            }
+            let at = self.inbox.audio();
+            self.edge = Some((at, GapReason::Disconnect));
+            self.was_heard = true;
+            self.shared.heard.store(true, Relaxed);
+            if self.inbox.goes_live() {
+                self.say(Received::Feed(state(FeedState::Live, None)))?;
+            }
+            let mut planes = self.spare.pop().unwrap_or_default();
+            planes.copy_from(decoder.planes());
+            self.out.blocking_send(Out::Frames { planes, at }).map_err(|_| Deaf)?;
+        }
+    }
+
+    /// A new connection gives audio: says how long there was none.
+    fn join(&mut self) -> Result<(), Deaf> {
+        let Some((edge, reason)) = self.edge.take() else { return Ok(()) };
+        let elapsed =
+            self.inbox.first_at().map_or(Duration::ZERO, |first| first.saturating_duration_since(edge));
+        self.say(Received::Away { elapsed, reason })
+    }
+
+    fn say(&self, received: Received) -> Result<(), Deaf> {
+        self.out.blocking_send(Out::Received(received)).map_err(|_| Deaf)
+    }
+}
+
+fn state(state: FeedState, reason: Option<String>) -> Feed {
+    Feed { state, reason, codec: None, rate_hz: None, channels: None }
+}

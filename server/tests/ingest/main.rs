@@ -1,0 +1,13 @@
+//! Ingest from the outside: every format against ffmpeg, damaged and hostile files, live streams from servers that
+//! misbehave, and a real Icecast. All traffic stays on the loopback interface.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod damage;
+mod formats;
+mod hostile;
+mod icecast;
+mod live;
+mod redirects;
+mod robustness;
+mod serve;
+mod support;
