@@ -42,7 +42,11 @@ fn check_from(source: &str, n_channels: usize, rate_hz: u32, file: (&str, &str),
     assert!(secs.abs() <= allowed, "{name}: {had} frames, ffmpeg {expected}");
     for (channel, (ours, theirs)) in heard.channels.iter().zip(&reference).enumerate() {
         let (snr, shift) = snr_db(ours, theirs, want.shift_max);
-        assert!(snr >= want.snr_db, "{name}, channel {channel}: {snr:.1} dB at {shift}, want {}", want.snr_db);
+        assert!(
+            snr >= want.snr_db,
+            "{name}, channel {channel}: {snr:.1} dB at {shift}, want {}",
+            want.snr_db
+        );
     }
     if !bytes.windows(4).take(4_096).any(|four| four == b"ftyp" || four == b"caff") {
         let hint = Hint { content_type: None, extension: name.rsplit_once('.').map(|(_, e)| e.to_owned()) };
