@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam::queue::ArrayQueue;
 use crossbeam::sync::{Parker, Unparker};
@@ -15,9 +15,10 @@ use crate::audio::{Block, Format};
 pub enum WhenFull {
     /// Waits for the worker: for files and pipes, which can wait.
     Wait,
-    /// Sheds the audio: for live feeds, which cannot. The frames missing show as a jump of
+    /// Sheds the audio once the worker has given nothing back for so long: for live feeds, which cannot wait. A burst of
+    /// old audio, which the worker takes as fast as it can, is waited for. The frames missing show as a jump of
     /// [`Block::start_frame`], which [`crate::continuity::Continuity`] turns into a gap.
-    Shed,
+    ShedAfter(Duration),
 }
 
 /// Size and policy of a lane.
@@ -78,16 +79,24 @@ pub fn lane(config: LaneConfig, worker: Unparker) -> (LaneSender, LaneReceiver) 
 }
 
 impl LaneSender {
-    /// An empty block to fill. `None`: the lane is full and sheds, or the worker is gone.
+    /// An empty block to fill; waits for one as the policy says. `None`: shed what would have gone in, or the worker is
+    /// gone.
     pub fn take(&self) -> Option<Block> {
+        let give_up = match self.when_full {
+            WhenFull::Wait => None,
+            WhenFull::ShedAfter(patience) => Instant::now().checked_add(patience),
+        };
         loop {
             if self.shared.abandoned.load(Ordering::Acquire) {
                 return None;
             }
-            match (self.shared.empty.pop(), self.when_full) {
-                (Some(block), _) => return Some(block),
-                (None, WhenFull::Shed) => return None,
-                (None, WhenFull::Wait) => self.returned.park(),
+            if let Some(block) = self.shared.empty.pop() {
+                return Some(block);
+            }
+            match give_up {
+                None => self.returned.park(),
+                Some(instant) if Instant::now() < instant => self.returned.park_deadline(instant),
+                Some(_) => return None,
             }
         }
     }
@@ -159,7 +168,8 @@ mod tests {
 
     #[test]
     fn a_full_lane_sheds() {
-        let (sender, receiver) = lane(config(WhenFull::Shed), Parker::new().unparker().clone());
+        let (sender, receiver) =
+            lane(config(WhenFull::ShedAfter(Duration::ZERO)), Parker::new().unparker().clone());
         for n in 0..2 {
             sender.send(filled(sender.take().unwrap(), n));
         }

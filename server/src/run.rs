@@ -49,9 +49,12 @@ impl Travel {
     /// For files and pipes: large blocks, and the source waits.
     pub const BATCH: Self =
         Self { block: Duration::from_millis(100), lane: Duration::from_secs(2), when_full: WhenFull::Wait };
-    /// For live feeds: small blocks; past five seconds of backlog audio is shed, which is a gap.
-    pub const LIVE: Self =
-        Self { block: Duration::from_millis(20), lane: Duration::from_secs(5), when_full: WhenFull::Shed };
+    /// For live feeds: small blocks; when five seconds wait and none is taken for another one, audio is shed: a gap.
+    pub const LIVE: Self = Self {
+        block: Duration::from_millis(20),
+        lane: Duration::from_secs(5),
+        when_full: WhenFull::ShedAfter(Duration::from_secs(1)),
+    };
 }
 
 /// What a run is made of.

@@ -64,7 +64,10 @@ pub(super) fn prepare(
     };
     let pool = match pace {
         Pace::Batch => PoolConfig { finals_max: BATCH_FINALS, when_full: WhenFull::Wait, policy },
-        Pace::Live => PoolConfig { finals_max: LIVE_FINALS, when_full: WhenFull::Shed, policy },
+        Pace::Live => {
+            let when_full = WhenFull::ShedAfter(Duration::ZERO);
+            PoolConfig { finals_max: LIVE_FINALS, when_full, policy }
+        }
     };
     let setup = Setup {
         identity,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, Sender, TrySendError, bounded, select};
+use crossbeam::channel::{Receiver, Sender, bounded, select};
 use crossbeam::queue::ArrayQueue;
 use engine::event::GapReason;
 use engine::lane::WhenFull;
@@ -189,15 +189,22 @@ impl Asker {
     fn send_final(&self, job: Job) {
         let refused = match self.when_full {
             WhenFull::Wait => self.finals.send(job).err().map(|e| e.into_inner()),
-            WhenFull::Shed => match self.finals.try_send(job) {
-                Ok(()) => None,
-                Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => Some(job),
-            },
+            WhenFull::ShedAfter(patience) => {
+                self.finals.send_timeout(job, patience).err().map(|e| e.into_inner())
+            }
         };
         if let Some(job) = refused {
             self.feed.lost.store(key(&job.head), Ordering::Release);
             job.answer(Answer::Lost(GapReason::Overload), Instant::now());
         }
+    }
+}
+
+impl Drop for Asker {
+    /// A partial that still waits holds its feed, and its feed holds it. At the end of a stretch nobody needs it: its
+    /// final is asked for already.
+    fn drop(&mut self) {
+        drop(self.feed.partial.pop());
     }
 }
 

@@ -93,6 +93,15 @@ fn an_mp3_that_changes_rate_goes_on() {
 }
 
 #[test]
+fn files_that_were_joined_are_heard_to_the_end() {
+    let files = Files::new();
+    let one = files.make_from("1.mp3", &chirp(2, 44_100, 4.0), "-c:a libmp3lame -b:a 128k");
+    let heard = hear_file(&files.write("a.mp3", &[one.clone(), one.clone(), one].concat()));
+    let (had, missing) = secs(&heard);
+    assert!((had + missing - 12.0).abs() < TOLERANCE_SECS && had > 11.6, "{had} s, {missing} s missing");
+}
+
+#[test]
 fn garbage_before_an_mp3_is_skipped() {
     let (files, bytes) = make("a.mp3", "-c:a libmp3lame -b:a 128k");
     let garbage: Vec<u8> =

@@ -40,8 +40,8 @@ fn check_from(source: &str, n_channels: usize, rate_hz: u32, file: (&str, &str),
     let (secs, allowed) =
         ((had - expected) / f64::from(rate_hz), 0.03 + want.shift_max as f64 / f64::from(rate_hz));
     assert!(secs.abs() <= allowed, "{name}: {had} frames, ffmpeg {expected}");
-    for channel in 0..n_channels {
-        let (snr, shift) = snr_db(&heard.channels[channel], &reference[channel], want.shift_max);
+    for (channel, (ours, theirs)) in heard.channels.iter().zip(&reference).enumerate() {
+        let (snr, shift) = snr_db(ours, theirs, want.shift_max);
         assert!(
             snr >= want.snr_db,
             "{name}, channel {channel}: {snr:.1} dB at {shift}, want {}",

@@ -189,6 +189,8 @@ fn aac_is_chosen_by_its_content_type() {
     let heard = hear_url(&Server::new(vec![send(stream_of("audio/aacp", joined))]).url("/"), quick(false));
     assert_eq!(heard.streams[0].codec, "aac");
     assert!(heard.n_frames() > 150_000 && heard.gaps.is_empty(), "{} {:?}", heard.n_frames(), heard.gaps);
+    let wrong = hear_url(&Server::new(vec![send(stream_of("audio/mpeg", joined))]).url("/"), quick(false));
+    assert_eq!(wrong.streams[0].codec, "aac", "two packets say more than a wrong type");
 }
 
 #[test]

@@ -159,26 +159,31 @@ impl Decoder {
         match self.track.decode(packet, &mut self.planes) {
             Ok((rate_hz, n_channels)) => {
                 let n_frames = if n_frames == 0 { self.planes.n_frames() as u64 } else { n_frames };
-                let lost = self.timeline.packet(start, n_frames, rate_hz);
-                self.lose(lost);
-                self.count(packet.data.len() as u64);
+                self.account(packet.data.len() as u64, (start, n_frames), rate_hz);
                 self.frames(rate_hz, n_channels)
             }
             Err(PacketError::Corrupt(what)) => {
                 // Where bytes are counted, those of a corrupt packet are junk: its header may be wrong, too.
                 let n_frames = if self.junk.is_some() { 0 } else { n_frames };
-                let lost = self.timeline.packet(start, n_frames, rate_hz);
-                self.lose(lost);
+                if n_frames > 0 {
+                    let lost = self.timeline.packet(start, n_frames, rate_hz);
+                    self.lose(lost);
+                }
                 self.corrupt(what, n_frames)
             }
             Err(PacketError::Reset) => self.renew(),
         }
     }
 
-    fn count(&mut self, n_bytes: u64) {
-        let Some(junk) = &mut self.junk else { return };
-        let n_frames = self.planes.n_frames() as u64;
-        let lost = junk.packet((n_bytes, n_frames), self.meter.settled(), self.meter.pulled());
+    /// What is missing before a good packet: by its bytes where nothing else is known, else by its time.
+    fn account(&mut self, n_bytes: u64, (start, n_frames): (i64, u64), rate_hz: u32) {
+        let lost = match &mut self.junk {
+            Some(junk) => {
+                let packet = (n_bytes, self.planes.n_frames() as u64);
+                junk.packet(packet, self.meter.settled(), self.meter.pulled())
+            }
+            None => self.timeline.packet(start, n_frames, rate_hz),
+        };
         self.lose(lost);
     }
 

@@ -36,6 +36,9 @@ pub(super) fn sniff(head: &[u8], content_type: Option<&str>, extension: Option<&
     if is_transport_stream(head) {
         return Kind::Refused("an MPEG transport stream");
     }
+    if is_adts_chain(head) {
+        return Kind::Adts;
+    }
     by_name(content_type, extension)
 }
 
@@ -158,6 +161,26 @@ fn is_transport_stream(head: &[u8]) -> bool {
     })
 }
 
+/// Two ADTS headers of one stream, the second where the first says: servers announce AAC as `audio/mpeg`, too.
+fn is_adts_chain(head: &[u8]) -> bool {
+    /// The fields that stay the same (ISO/IEC 14496-3, 1.A.2.2): sync, layer, profile and rate.
+    const FIXED: [u8; 3] = [0xff, 0xf6, 0xfc];
+    let fixed = |at: usize| {
+        let bytes = head.get(at..)?.first_chunk::<3>()?;
+        Some([bytes[0] & FIXED[0], bytes[1] & FIXED[1], bytes[2] & FIXED[2]])
+    };
+    (0..head.len()).any(|at| {
+        let Some(&[_, _, _, b, c, d]) = head.get(at..).and_then(|rest| rest.first_chunk::<6>()) else {
+            return false;
+        };
+        let first = fixed(at);
+        let len = usize::from(b & 3) << 11 | usize::from(c) << 3 | usize::from(d) >> 5;
+        first.is_some_and(|[sync, layer, _]| sync == 0xff && layer == 0xf0)
+            && len > 7
+            && fixed(at + len) == first
+    })
+}
+
 /// What kind of text it is. `None`: it is not text.
 fn text(head: &[u8]) -> Option<&'static str> {
     let valid = match std::str::from_utf8(head) {
@@ -250,6 +273,10 @@ mod tests {
         assert_eq!(sniff(&cut, Some("audio/aacp; charset=x"), Some("mp3")), Kind::Adts);
         assert_eq!(sniff(&cut, Some("application/octet-stream"), Some("MP3")), Kind::Mpeg);
         assert_eq!(sniff(&cut, None, None), Kind::Unknown);
+        let packet = [&[0xff, 0xf1, 0x50, 0x80, 0x02, 0x1f, 0xfc][..], &[0; 9]].concat();
+        let chain = [&[1, 0xff, 0xf1][..], &packet, &packet].concat();
+        assert_eq!(sniff(&chain, Some("audio/mpeg"), None), Kind::Adts, "two headers of 16 bytes");
+        assert_eq!(sniff(&chain[..20], Some("audio/mpeg"), None), Kind::Mpeg, "one could be chance");
         assert_eq!(sniff(b"OggS", Some("audio/mpeg"), None), Kind::Known, "bytes win");
     }
 

@@ -5,8 +5,8 @@ use symphonia::core::codecs::audio::well_known::*;
 use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
 use symphonia::core::formats::{FormatReader, Track as ContainerTrack, TrackType};
-use symphonia::core::packet::Packet;
-use symphonia::core::units::TimeBase;
+use symphonia::core::packet::{Packet, PacketRef};
+use symphonia::core::units::{Duration, TimeBase};
 
 use super::opus::{self, OpusStream};
 use super::planes::Planes;
@@ -25,7 +25,13 @@ pub(super) struct Track {
     duration: Option<u64>,
     params: AudioCodecParameters,
     decoder: Decoder,
+    /// Frames that were cut off as an encoder's padding at the end.
+    padding_frames: u64,
 }
+
+/// Longest padding that an encoder of MPEG audio can declare (LAME tag: 12 bits) and the packet that it is in. A file
+/// that goes on after it has several parts, each with a tag of its own: the end of the first is not the end.
+const PADDING_MAX: u64 = 4_095 + 1_152;
 
 enum Decoder {
     Symphonia(Box<dyn AudioDecoder>),
@@ -78,6 +84,7 @@ impl Track {
             duration: track.duration.map(|ticks| ticks.get()).filter(|&ticks| ticks > 0),
             params,
             decoder,
+            padding_frames: 0,
         })
     }
 
@@ -125,7 +132,8 @@ impl Track {
                 planes.trim(0, trim);
                 Ok((opus::RATE_HZ, stream.n_channels()))
             }
-            Decoder::Symphonia(decoder) => match decoder.decode(packet) {
+            Decoder::Symphonia(decoder) => match decoder.decode_ref(&whole(packet, &mut self.padding_frames))
+            {
                 Ok(buffer) => {
                     planes.fill_from(&buffer);
                     Ok((buffer.spec().rate(), buffer.num_planes()))
@@ -135,6 +143,16 @@ impl Track {
             },
         }
     }
+}
+
+/// A packet without the trimming of its end, when more was trimmed than a padding can be.
+fn whole<'a>(packet: &'a Packet, padding_frames: &mut u64) -> PacketRef<'a> {
+    let mut packet = packet.as_packet_ref();
+    *padding_frames = padding_frames.saturating_add(packet.trim_end.get());
+    if *padding_frames > PADDING_MAX {
+        packet.trim_end = Duration::ZERO;
+    }
+    packet
 }
 
 fn make(params: &AudioCodecParameters) -> Result<(Decoder, &'static str), String> {
