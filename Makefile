@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup weights demo run test check invariants bench bench-peers deny install clean
+.PHONY: help train-activity setup weights demo run test check invariants bench bench-peers deny install clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 AIRCHECK ?= cargo run --locked --release --quiet --bin aircheck --
@@ -45,6 +45,10 @@ bench: ## benchmarks, each beside what one would use instead
 
 bench-peers: setup ## the whole program beside faster-whisper: make bench-peers AUDIO=show.flac
 	@scripts/bench-peers.sh
+
+train-activity: setup ## trains the speech/music model anew (1.4 GB of packages, an hour)
+	operators/train/fetch.sh .cache/train
+	cargo run --locked --release -p aircheck-operators --example train_activity -- .cache/train operators/src/activity/model.rs
 
 deny: ## licences, bans and sources of all dependencies with cargo-deny (installed when missing: slow)
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

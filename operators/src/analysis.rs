@@ -5,6 +5,7 @@ use engine::event::Event;
 use engine::operator::{Chain, Emit, Fan, Operator};
 use engine::time::MediaTime;
 
+use crate::activity::{Activity, ActivityConfig};
 use crate::dead_air::{DeadAir, DeadAirConfig};
 use crate::downmix::Downmix;
 use crate::error::BuildError;
@@ -28,6 +29,8 @@ pub struct AnalysisConfig {
     pub loudness: LoudnessConfig,
     /// Speech or not, per hop.
     pub voice: VoiceConfig,
+    /// Speech, music, silence, noise.
+    pub activity: ActivityConfig,
     /// How speech is cut for recognition. `None`: it is not recognised.
     pub utterances: Option<UtteranceConfig>,
 }
@@ -39,6 +42,7 @@ pub struct Analysis {
     sanitise: Sanitise,
     condition: Fan<Block, Event>,
     hops: Hops,
+    activity: Activity,
     utterances: Option<Utterances>,
 }
 
@@ -58,25 +62,27 @@ impl Analysis {
             sanitise: Sanitise::new(format, block_frames)?,
             condition,
             hops,
+            activity: Activity::new(config.activity)?,
             utterances: config.utterances.as_ref().map(Utterances::new).transpose()?,
         })
     }
 
     /// Takes a block; emits what follows from it.
     pub fn push(&mut self, block: &Block, events: &mut dyn Emit<Event>, asks: &mut dyn Emit<Ask>) {
-        let Self { sanitise, condition, hops, utterances } = self;
+        let Self { sanitise, condition, hops, activity, utterances } = self;
         sanitise.push(block, &mut |clean: &Block| {
             condition.push(clean, events);
-            hops.push(clean, &mut |hop: &Hop| judge(hop, utterances, events, asks));
+            hops.push(clean, &mut |hop: &Hop| judge(hop, activity, utterances, events, asks));
         });
     }
 
     /// End of the feed, or of an unbroken stretch of it: emits what is still held. [`Self::reset`] must follow
     /// before more is pushed.
     pub fn flush(&mut self, events: &mut dyn Emit<Event>, asks: &mut dyn Emit<Ask>) {
-        let Self { condition, hops, utterances, .. } = self;
+        let Self { condition, hops, activity, utterances, .. } = self;
         condition.flush(events);
-        hops.flush(&mut |hop: &Hop| judge(hop, utterances, events, asks));
+        hops.flush(&mut |hop: &Hop| judge(hop, activity, utterances, events, asks));
+        activity.flush(events);
         if let Some(utterances) = utterances {
             utterances.flush(asks);
         }
@@ -87,6 +93,7 @@ impl Analysis {
         self.sanitise.reset();
         self.condition.reset();
         self.hops.reset();
+        self.activity.reset();
         if let Some(utterances) = &mut self.utterances {
             utterances.reset();
         }
@@ -107,11 +114,12 @@ impl Analysis {
 
 fn judge(
     hop: &Hop,
+    activity: &mut Activity,
     utterances: &mut Option<Utterances>,
     events: &mut dyn Emit<Event>,
     asks: &mut dyn Emit<Ask>,
 ) {
-    let _ = events;
+    activity.push(hop, events);
     if let Some(utterances) = utterances {
         utterances.push(hop, asks);
     }

@@ -1,6 +1,7 @@
 //! Everything in Aircheck that implements `Operator`. No clock, no I/O, no threads.
 #![forbid(unsafe_code)]
 
+mod activity;
 mod alarm;
 mod analysis;
 mod dead_air;
@@ -24,6 +25,7 @@ mod utterances;
 mod voice;
 mod windows;
 
+pub use activity::{Activity, ActivityConfig, Features, N_FEATURES};
 pub use analysis::{Analysis, AnalysisConfig};
 pub use dead_air::{DeadAir, DeadAirConfig};
 pub use downmix::Downmix;

@@ -9,8 +9,8 @@ mod utterances;
 use engine::operator::Operator;
 use engine::time::MediaTime;
 use operators::{
-    DeadAir, DeadAirConfig, Downmix, FrontEnd, Hop, Levels, LevelsConfig, Loudness, LoudnessConfig,
-    LoudnessTarget, Meters, MonoConfig, Resample, Sanitise, Voice, VoiceConfig,
+    Activity, ActivityConfig, DeadAir, DeadAirConfig, Downmix, FrontEnd, Hop, Levels, LevelsConfig, Loudness,
+    LoudnessConfig, LoudnessTarget, Meters, MonoConfig, Resample, Sanitise, Voice, VoiceConfig,
 };
 use signal::{Audio, BLOCK_FRAMES, Signal as _};
 
@@ -67,6 +67,16 @@ fn loudness() {
     for signal in [Audio::eventful(8_000, 2), Audio::eventful(11_025, 1), Audio::eventful(8_000, 5)] {
         law::all(|| Loudness::new(signal.format(), config).unwrap(), &signal);
     }
+}
+
+#[test]
+fn activity() {
+    let mut voice = Voice::new(VoiceConfig::default()).unwrap();
+    let mut heard = Vec::new();
+    for hop in &hops() {
+        voice.push(hop, &mut |hop: &Hop| heard.push(hop.clone()));
+    }
+    law::all(|| Activity::new(ActivityConfig::default()).unwrap(), &heard);
 }
 
 #[test]

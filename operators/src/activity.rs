@@ -1,0 +1,203 @@
+//! Activity: where speech, music, silence and noise begin and end. No endpoints of utterances, no dead air alert.
+
+use engine::event::{Event, SegmentKind};
+use engine::operator::{Emit, Operator};
+use engine::time::{MediaTime, SampleRate};
+
+use crate::BuildError;
+use crate::error::check_range;
+use crate::hop::{HOP_FRAMES, Hop};
+
+mod edge;
+mod features;
+#[allow(clippy::approx_constant, reason = "trained numbers are what they are")]
+mod model;
+mod modulation;
+mod net;
+mod path;
+mod silence;
+mod writer;
+
+use edge::Edges;
+use features::LOOK_BEATS;
+pub use features::{Features, N_FEATURES};
+use path::{Level, Path, Told};
+use silence::{Borders, Silence};
+use writer::Writer;
+
+/// Hops between two looks.
+const BEAT: u64 = features::BEAT_HOPS as u64;
+/// What the numbers of the net mean.
+const KINDS: [SegmentKind; net::N_KINDS] = [SegmentKind::Speech, SegmentKind::Music, SegmentKind::Noise];
+/// How far from the beat at which another kind begins the edge is looked for, hops before and after.
+const EDGE_BEFORE: u64 = 50;
+const EDGE_AFTER: u64 = 20;
+/// What counts as silence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ActivityConfig {
+    /// A hop below this level is quiet, dBFS RMS, -90 to -20; default -58.
+    pub silence_db: f32,
+}
+
+impl Default for ActivityConfig {
+    fn default() -> Self {
+        Self { silence_db: -58.0 }
+    }
+}
+
+/// Hops with `speech` filled in, segments out: each closes where the next one opens.
+///
+/// Speech over music is speech; a steady test tone is noise; a second below the silence level is silence, a shorter
+/// pause belongs to what is around it. Every 100 ms are told 1.4 s after their beginning, by a small net that looks
+/// at 1.5 s around them and by the most likely path through what it says. Edges lie where the level crosses the
+/// silence level, or else where the spectrum changes most.
+pub struct Activity {
+    config: ActivityConfig,
+    features: Features,
+    path: Path,
+    silence: Silence,
+    borders: Borders,
+    edges: Edges,
+    writer: Writer,
+    /// Start of the first hop, end of the last.
+    origin: Option<MediaTime>,
+    proof: MediaTime,
+    n_hops: u64,
+    /// Hops of the feed, once it is over.
+    n_total: u64,
+    /// Loud hops of the last beats, the newest last.
+    n_loud: [u64; LOOK_BEATS],
+    /// Beats told, and the hop at which the open segment began.
+    n_told: u64,
+    last_change: u64,
+}
+
+impl Activity {
+    /// Checks the level.
+    pub fn new(config: ActivityConfig) -> Result<Self, BuildError> {
+        check_range("silence level in dBFS", f64::from(config.silence_db), -90.0..=-20.0, "-90 to -20")?;
+        Ok(Self::fresh(config))
+    }
+
+    fn fresh(config: ActivityConfig) -> Self {
+        Self {
+            config,
+            features: Features::default(),
+            path: Path::default(),
+            silence: Silence::default(),
+            borders: Borders::default(),
+            edges: Edges::default(),
+            writer: Writer::default(),
+            origin: None,
+            proof: MediaTime::ZERO,
+            n_hops: 0,
+            n_total: u64::MAX,
+            n_loud: [0; LOOK_BEATS],
+            n_told: 0,
+            last_change: 0,
+        }
+    }
+
+    fn take(&mut self, hop: &Hop, out: &mut dyn Emit<Event>) {
+        let loud = hop.power_db >= self.config.silence_db;
+        if let Some(border) = self.silence.push(self.n_hops, loud) {
+            self.borders.add(border);
+        }
+        if self.n_hops.is_multiple_of(BEAT) {
+            self.n_loud.rotate_left(1);
+            self.n_loud[LOOK_BEATS - 1] = 0;
+        }
+        self.n_loud[LOOK_BEATS - 1] += u64::from(loud);
+        self.n_hops += 1;
+        self.edges.push(hop);
+        let Some(look) = self.features.push(hop) else { return };
+        let look = net::probabilities(look);
+        if let Some(told) = self.path.step(look, self.level()) {
+            self.tell(told, out);
+        }
+    }
+
+    /// Of the beat that the newest look is about.
+    fn level(&self) -> Level {
+        let first = self.n_hops.saturating_sub(LOOK_BEATS as u64 * BEAT);
+        if self.borders.silent_at(first + BEAT / 2) {
+            Level::Silence
+        } else if 2 * self.n_loud[0] < BEAT {
+            Level::Pause
+        } else {
+            Level::Sound
+        }
+    }
+
+    /// Writes what happens within the next beat.
+    fn tell(&mut self, told: Told, out: &mut dyn Emit<Event>) {
+        let first = self.n_told * BEAT;
+        self.n_told += 1;
+        let kind = KINDS[told.kind];
+        while let Some(border) = self.borders.take(first + BEAT) {
+            let heard = if border.silent { (SegmentKind::Silence, 1.0) } else { (kind, told.confidence) };
+            self.change(border.hop_idx, heard, out);
+        }
+        if self.borders.silent() {
+            self.writer.agree(1.0);
+        } else if self.writer.kind() == Some(kind) {
+            self.writer.agree(told.confidence);
+        } else {
+            self.change(self.edge(first), (kind, told.confidence), out);
+        }
+    }
+
+    /// Where the sound that begins at about hop `about` does begin.
+    fn edge(&self, about: u64) -> u64 {
+        if about == 0 {
+            return 0;
+        }
+        let limit = self.borders.next().map_or(self.n_total, |border| border.hop_idx);
+        let first = about.saturating_sub(EDGE_BEFORE).max(self.last_change + 1);
+        let last = (about + EDGE_AFTER).min(limit.saturating_sub(1));
+        self.edges.sharpest(first, last)
+    }
+
+    fn change(&mut self, hop_idx: u64, heard: (SegmentKind, f32), out: &mut dyn Emit<Event>) {
+        if hop_idx < self.n_total {
+            self.writer.change(self.time(hop_idx), self.proof, heard, out);
+            self.last_change = hop_idx;
+        }
+    }
+
+    /// Start of hop `hop_idx`.
+    fn time(&self, hop_idx: u64) -> MediaTime {
+        let n_frames = hop_idx * HOP_FRAMES as u64;
+        self.origin.unwrap_or_default() + MediaTime::from_frames(n_frames, SampleRate::HZ_16000)
+    }
+}
+
+impl Operator for Activity {
+    type In = Hop;
+    type Out = Event;
+
+    fn push(&mut self, hop: &Hop, out: &mut dyn Emit<Event>) {
+        self.origin.get_or_insert(hop.start);
+        self.proof = hop.span().end;
+        self.take(hop, out);
+    }
+
+    /// What is still to be told is heard as if silence followed.
+    fn flush(&mut self, out: &mut dyn Emit<Event>) {
+        self.n_total = self.n_hops;
+        let silence = Hop::default();
+        while self.n_told * BEAT < self.n_total {
+            self.take(&silence, out);
+        }
+        self.writer.close(self.proof, self.proof, out);
+    }
+
+    fn reset(&mut self) {
+        *self = Self::fresh(self.config);
+    }
+
+    /// None: an event is told with the hop that proves it, 1.4 s after the fact.
+    fn latency(&self) -> MediaTime {
+        MediaTime::ZERO
+    }
+}
