@@ -112,7 +112,7 @@ fn a_file_is_played_at_its_own_pace_with_partials_before_finals() {
     let output = expect(0, &["watch", &sample("beckett.wav")]);
     let events = events(&output.stdout);
     let (partials, finals) = (of_kind(&events, "transcript.partial"), of_kind(&events, "transcript.final"));
-    assert!(!finals.is_empty() && partials.len() >= finals.len(), "{} and {}", partials.len(), finals.len());
+    assert!(!finals.is_empty() && !partials.is_empty(), "{} and {}", partials.len(), finals.len());
     assert!(partials.iter().all(|partial| partial.get("sequence").is_none()), "partials are ephemeral");
     assert!(!of_kind(&events, "heartbeat").is_empty());
     let ids: Vec<_> = events.iter().map(|event| event["id"].clone()).collect();
