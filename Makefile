@@ -34,7 +34,7 @@ check: setup ## formatting, lints, docs, scripts, invariants: all without a warn
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
-	shellcheck scripts/*.sh .ci/run
+	shellcheck scripts/*.sh operators/train/*.sh .ci/run
 	$(MAKE) --no-print-directory invariants
 
 invariants: ## the rules of the house: directions, rooms, licences, lengths, documentation

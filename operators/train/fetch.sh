@@ -56,5 +56,5 @@ decode noise 1 30 'colobot-common-sounds/*/sounds/*' 'searchandrescue-data/*/sou
     'hyperrogue-music/*/sounds/*.ogg' 'extremetuxracer-data/*/sounds/*' 'gunroar-data/*/chunks/*.wav' \
     'sonic-pi-samples/*/vinyl_*.flac' 'sonic-pi-samples/*/ambi_sauna.flac' 'sonic-pi-samples/*/loop_3d_printer.flac'
 for class in speech music noise; do
-    echo "$class: $(ls "$class" | wc -l) files, $(($(cat "$class"/* | wc -c) / 32000)) s"
+    echo "$class: $(find "$class" -type f | wc -l) files, $(($(cat "$class"/* | wc -c) / 32000)) s"
 done
