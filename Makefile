@@ -15,8 +15,9 @@ help: ## lists the tasks
 setup: ## installs the Debian packages that building and testing need, where they are missing
 	@scripts/setup.sh
 
-weights: setup ## fetches the speech model and checks it (MODEL=: another than the default)
+weights: setup ## fetches and checks the speech model (MODEL=: another than the default) and a recording of speech
 	$(AIRCHECK) models pull $(MODEL)
+	$(AIRCHECK) models sample two_cities.wav
 
 demo: setup ## plays a short real programme through `aircheck watch`: captions, events, a summary
 	@scripts/demo.sh

@@ -3,7 +3,6 @@
 # which is too short to be fair to batching: prefer a quarter of an hour of broadcast.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-audio=${AUDIO:-$(scripts/demo-programme.sh)}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/aircheck/peers
 mkdir -p "$cache"
 
@@ -24,6 +23,7 @@ fi
 cargo build --locked --release --bin aircheck
 aircheck=$(realpath "${CARGO_TARGET_DIR:-target}")/release/aircheck
 "$aircheck" models pull
+audio=${AUDIO:-$(scripts/demo-programme.sh "$aircheck")}
 seconds=$(ffprobe -v error -show_entries format=duration -of csv=p=0 "$audio")
 
 measure() { # label, command...: speed and peak memory of a command that reads the whole file

@@ -1,18 +1,37 @@
 #!/usr/bin/env bash
-# Makes the demo's programme (one minute of music, speech, speech over music and dead air). Prints its path.
+# Makes the demo's programme: a minute of music, speech, speech over music and dead air. Prints its path. $1: aircheck.
+# Speech: moonshine-voice 0.1.5 (MIT). Music: singularity-music, Max McCracken (CC-BY-SA-3.0).
 set -euo pipefail
-cd "$(dirname "$0")"
 
-recordings=$(./recordings.sh)
-programme=$recordings/programme-1.mp3 # another composition gets another number
+readonly aircheck=$1
+readonly music=Awakening.ogg
+readonly music_sha256=72efe1d6386ed801213d8d45ac41e827377c204f643afa8ed5f89dc607894b37
+
+folder=${XDG_CACHE_HOME:-$HOME/.cache}/aircheck/demo
+programme=$folder/programme-1.mp3 # another composition gets another number
 if [[ ! -f $programme ]]; then
+    mkdir -p "$folder"
+    scratch=$(mktemp -d)
+    trap 'rm -rf "$scratch"' EXIT
+    cd "$scratch"
+    two_cities=$("$aircheck" models sample two_cities.wav)
+    beckett=$("$aircheck" models sample beckett.wav)
+
+    echo "demo: fetching music (51 MB)" >&2
+    as_root=()
+    [[ $EUID -eq 0 ]] || as_root=(sudo)
+    apt-get download -qq singularity-music 2>/dev/null \
+        || { "${as_root[@]}" apt-get update -qq && apt-get download -qq singularity-music; } >&2
+    dpkg-deb --fsys-tarfile singularity-music_*.deb | tar -xO "./usr/share/games/singularity/music/$music" >"$music"
+    echo "$music_sha256  $music" | sha256sum --check --status || { echo "demo: $music is not the pinned file" >&2; exit 1; }
+
     # The readings are quiet: the gains bring them to about -21 LUFS, the music to about -22.
     ffmpeg -v error -y \
-        -ss 30 -t 6 -i "$recordings/Awakening.ogg" \
-        -ss 1 -to 16.9 -i "$recordings/two_cities.wav" \
-        -ss 60 -t 15 -i "$recordings/Awakening.ogg" \
-        -i "$recordings/beckett.wav" \
-        -ss 17.4 -to 26.3 -i "$recordings/two_cities.wav" \
+        -ss 30 -t 6 -i "$music" \
+        -ss 1 -to 16.9 -i "$two_cities" \
+        -ss 60 -t 15 -i "$music" \
+        -i "$beckett" \
+        -ss 17.4 -to 26.3 -i "$two_cities" \
         -filter_complex "
             [0] volume=-5dB, afade=out:st=5.5:d=0.5, aformat=fltp:44100:stereo [jingle];
             [1] volume=14dB, aformat=fltp:44100:stereo [story];

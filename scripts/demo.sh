@@ -12,7 +12,7 @@ if [[ -z $aircheck ]]; then
     aircheck=${CARGO_TARGET_DIR:-target}/release/aircheck
 fi
 "$aircheck" models pull
-programme=$(scripts/demo-programme.sh)
+programme=$(scripts/demo-programme.sh "$(realpath "$aircheck")")
 
 scratch=$(mktemp -d)
 children=()
@@ -74,5 +74,21 @@ ffmpeg -v error -re -i "$programme" -c copy -content_type audio/mpeg -f mp3 -ice
 children+=($!)
 wait_for /demo.mp3
 
+# What is on the air, as a playout system tells its server.
+title() {
+    exec 3<>"/dev/tcp/127.0.0.1/$port"
+    printf 'GET /admin/metadata?mount=/demo.mp3&mode=updinfo&song=%s HTTP/1.0\r\nAuthorization: Basic %s\r\n\r\n' \
+        "${1// /%20}" "$(printf 'admin:%s' "$password" | base64)" >&3
+    exec 3>&-
+}
+titles() {
+    title "Max McCracken - Awakening" && sleep 6
+    title "Charles Dickens - A Tale of Two Cities" && sleep 17
+    title "Samuel Beckett - Worstward Ho" && sleep 27
+    title "Charles Dickens - A Tale of Two Cities"
+}
+titles &
+children+=($!)
+
 # Not `exec`: the servers are stopped when it ends. Ctrl-C ends all three.
-"$aircheck" watch --once "http://127.0.0.1:$port/demo.mp3"
+"$aircheck" watch --once --feed demo "http://127.0.0.1:$port/demo.mp3"

@@ -25,7 +25,8 @@ fi
 as_root=()
 [[ $EUID -eq 0 ]] || as_root=(sudo)
 echo "setup: installing ${missing[*]}"
-"${as_root[@]}" apt-get update -qq
-# Neither a question nor, where the system honours it, a started server.
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-    "${missing[@]}" >/dev/null
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+quietly() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive "$@" >"$log" 2>&1 || { cat "$log" >&2; return 1; }; }
+quietly apt-get update
+quietly apt-get install -y --no-install-recommends "${missing[@]}"

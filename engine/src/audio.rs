@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use thiserror::Error;
 
+use crate::event::Gap;
 use crate::time::{MediaTime, SampleRate, Span};
 
 /// Most channels a feed may have.
@@ -60,6 +61,7 @@ pub struct Block {
     capacity: usize,
     samples: Vec<f32>,
     received_at: Instant,
+    missing: Option<Gap>,
 }
 
 impl Block {
@@ -74,6 +76,7 @@ impl Block {
             capacity,
             samples: vec![0.0; capacity * format.n_channels()],
             received_at: now,
+            missing: None,
         }
     }
 
@@ -90,6 +93,23 @@ impl Block {
         self.origin = origin;
         self.start_frame = start_frame;
         self.received_at = received_at;
+        self.missing = None;
+    }
+
+    /// Restamps its arrival, for audio that is held back to be played at its own pace.
+    pub fn arrived(&mut self, received_at: Instant) {
+        self.received_at = received_at;
+    }
+
+    /// Says what is missing before this block, which begins a new stretch, where its receiver knows.
+    pub fn explain_missing(&mut self, gap: Gap) {
+        self.missing = Some(gap);
+    }
+
+    /// What is missing before this block, where its receiver knows.
+    #[must_use]
+    pub const fn missing(&self) -> Option<Gap> {
+        self.missing
     }
 
     /// Appends frames from planes of equal length; returns how many fitted.

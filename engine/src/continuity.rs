@@ -29,6 +29,13 @@ impl Conservation {
         self.received == self.analysed + self.in_gaps
     }
 
+    /// Moves frames from analysed to gaps: the analysis turned out not to be complete.
+    pub fn take_back(&mut self, frames: u64) {
+        let frames = frames.min(self.analysed);
+        self.analysed -= frames;
+        self.in_gaps += frames;
+    }
+
     /// Adds the frames of another stretch.
     pub fn add(&mut self, other: Self) {
         self.received += other.received;
@@ -52,8 +59,8 @@ struct Expected {
 }
 
 impl Continuity {
-    /// Counts `block`, and says what is missing before it: frames of the same stretch that were shed on the way
-    /// (overload), or the time that the source was away when a new stretch begins (disconnect). After an answer the
+    /// Counts `block`, and says what is missing before it: frames of the same stretch that were shed on the way, or
+    /// what its receiver says when a new stretch begins. After an answer the
     /// operators must be reset.
     pub fn check(&mut self, block: &Block) -> Option<Event> {
         let gap = self.expected.and_then(|expected| self.missing(expected, block));
@@ -70,16 +77,16 @@ impl Continuity {
 
     fn missing(&mut self, expected: Expected, block: &Block) -> Option<Event> {
         let start = block.span().start;
-        let (frames, reason) = if block.origin() != expected.origin {
-            (0, GapReason::Disconnect)
+        let gap = if block.origin() != expected.origin {
+            block.missing().unwrap_or(Gap { frames: 0, reason: GapReason::Disconnect })
         } else if block.start_frame() > expected.frame {
-            (block.start_frame() - expected.frame, GapReason::Overload)
+            Gap { frames: block.start_frame() - expected.frame, reason: GapReason::Overload }
         } else {
             return None;
         };
-        self.counts.received += frames;
-        self.counts.in_gaps += frames;
-        Some(Event::new(Span::new(expected.time, start), block.span().end, Gap { frames, reason }))
+        self.counts.received += gap.frames;
+        self.counts.in_gaps += gap.frames;
+        Some(Event::new(Span::new(expected.time, start), block.span().end, gap))
     }
 
     /// The counts since they were last taken.
@@ -133,6 +140,18 @@ mod tests {
     fn shed_frames_are_a_gap_of_their_exact_length() {
         let counts = check(&[(0, 0), (0, 480)], &[(10, 30, 320, GapReason::Overload)]);
         assert_eq!(counts, Conservation { received: 640, analysed: 320, in_gaps: 320 });
+    }
+
+    #[test]
+    fn a_loss_that_the_receiver_explains_is_counted() {
+        let mut continuity = Continuity::default();
+        assert_eq!(continuity.check(&block(0, 0)), None);
+        let mut next = block(50, 0);
+        next.explain_missing(Gap { frames: 640, reason: GapReason::Undecodable });
+        let gap = continuity.check(&next).map(|event| event.body);
+        assert_eq!(gap, Some(Body::Gap(Gap { frames: 640, reason: GapReason::Undecodable })));
+        let counts = continuity.take_counts();
+        assert_eq!(counts, Conservation { received: 960, analysed: 320, in_gaps: 640 });
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! empty ones back. Lock-free (`crossbeam` `ArrayQueue`); it holds a limited time of audio. Not a general channel.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crossbeam::queue::ArrayQueue;
 use crossbeam::sync::{Parker, Unparker};
@@ -15,9 +15,10 @@ use crate::audio::{Block, Format};
 pub enum WhenFull {
     /// Waits for the worker: for files and pipes, which can wait.
     Wait,
-    /// Sheds the audio, counted: for live feeds, which cannot. The frames missing show as a jump of
+    /// Sheds the audio once the worker has given nothing back for so long: for live feeds, which cannot wait. A burst of
+    /// old audio, which the worker takes as fast as it can, is waited for. The frames missing show as a jump of
     /// [`Block::start_frame`], which [`crate::continuity::Continuity`] turns into a gap.
-    Shed,
+    ShedAfter(Duration),
 }
 
 /// Size and policy of a lane.
@@ -38,7 +39,6 @@ struct Shared {
     empty: ArrayQueue<Block>,
     closed: AtomicBool,
     abandoned: AtomicBool,
-    frames_shed: AtomicU64,
 }
 
 /// The end that a receiver holds. Dropping it closes the lane; what is in it is still taken.
@@ -64,7 +64,6 @@ pub fn lane(config: LaneConfig, worker: Unparker) -> (LaneSender, LaneReceiver) 
         empty: ArrayQueue::new(n_blocks),
         closed: AtomicBool::new(false),
         abandoned: AtomicBool::new(false),
-        frames_shed: AtomicU64::new(0),
     });
     let now = Instant::now();
     for _ in 0..n_blocks {
@@ -80,16 +79,24 @@ pub fn lane(config: LaneConfig, worker: Unparker) -> (LaneSender, LaneReceiver) 
 }
 
 impl LaneSender {
-    /// An empty block to fill. `None`: the lane is full and sheds, or the worker is gone.
+    /// An empty block to fill; waits for one as the policy says. `None`: shed what would have gone in, or the worker is
+    /// gone.
     pub fn take(&self) -> Option<Block> {
+        let give_up = match self.when_full {
+            WhenFull::Wait => None,
+            WhenFull::ShedAfter(patience) => Instant::now().checked_add(patience),
+        };
         loop {
             if self.shared.abandoned.load(Ordering::Acquire) {
                 return None;
             }
-            match (self.shared.empty.pop(), self.when_full) {
-                (Some(block), _) => return Some(block),
-                (None, WhenFull::Shed) => return None,
-                (None, WhenFull::Wait) => self.returned.park(),
+            if let Some(block) = self.shared.empty.pop() {
+                return Some(block);
+            }
+            match give_up {
+                None => self.returned.park(),
+                Some(instant) if Instant::now() < instant => self.returned.park_deadline(instant),
+                Some(_) => return None,
             }
         }
     }
@@ -99,17 +106,6 @@ impl LaneSender {
         // Cannot be full: there are only as many blocks as it holds. A foreign block would be dropped here.
         let _ = self.shared.full.push(block);
         self.worker.unpark();
-    }
-
-    /// Counts frames that were left out because [`Self::take`] gave nothing.
-    pub fn count_shed(&self, n_frames: u64) {
-        self.shared.frames_shed.fetch_add(n_frames, Ordering::Relaxed);
-    }
-
-    /// Frames left out so far.
-    #[must_use]
-    pub fn frames_shed(&self) -> u64 {
-        self.shared.frames_shed.load(Ordering::Relaxed)
     }
 
     /// Whether the worker has given the feed up.
@@ -171,16 +167,15 @@ mod tests {
     }
 
     #[test]
-    fn a_full_lane_sheds_and_counts() {
-        let (sender, receiver) = lane(config(WhenFull::Shed), Parker::new().unparker().clone());
+    fn a_full_lane_sheds() {
+        let (sender, receiver) =
+            lane(config(WhenFull::ShedAfter(Duration::ZERO)), Parker::new().unparker().clone());
         for n in 0..2 {
             sender.send(filled(sender.take().unwrap(), n));
         }
         assert!(sender.take().is_none());
-        sender.count_shed(4);
         receiver.give_back(receiver.pop().unwrap());
         assert!(sender.take().is_some());
-        assert_eq!(sender.frames_shed(), 4);
     }
 
     #[test]

@@ -2,9 +2,15 @@
 //! Knows no feeds, no media time and no network.
 #![forbid(unsafe_code)]
 
+mod checks;
+pub mod convert;
 mod recognizer;
+mod scripted;
+pub mod store;
+pub mod whisper;
 
 pub use recognizer::{
     CONTEXT_FRAMES_MAX, CONTEXT_FRAMES_PER_SECOND, DecodeOptions, RecognizeError, Recognizer, SAMPLE_RATE_HZ,
     Transcription, Word, fitted_context,
 };
+pub use scripted::{Fault, Scripted};

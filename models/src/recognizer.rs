@@ -23,7 +23,7 @@ pub trait Recognizer: Send {
     fn model(&self) -> &str;
 }
 
-/// How one slice is decoded. Defaults are those that measured best for live work (shared/FACTS.md).
+/// How one slice is decoded. Defaults are those that measured best for live work (docs/adr/0003).
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecodeOptions {
     /// Encoder context, in encoder frames of 20 ms, 1..=1500. `None`: fitted to the audio by [`fitted_context`].
@@ -69,13 +69,13 @@ pub struct Word {
 /// What a recogniser heard. Reuse one value: its storage is kept between calls.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Transcription {
-    /// The whole text, words separated by one space.
+    /// The whole text, words separated by one space (by none in languages that are written so).
     pub text: String,
     /// The words in order; ranges lie in `text`.
     pub words: Vec<Word>,
     /// Language code that the model used or detected, for example `en`.
     pub language: String,
-    /// Probability that the slice holds no speech, 0..=1.
+    /// Probability that the slice holds no speech, 0..=1; 1 when the model decoded nothing at all.
     pub no_speech_probability: f32,
     /// Mean natural-log probability of the text tokens; 0 when there are none.
     pub mean_log_probability: f32,
@@ -108,6 +108,11 @@ impl Transcription {
         if !self.text.is_empty() {
             self.text.push(' ');
         }
+        self.join_word(text, span, probability);
+    }
+
+    /// Appends a word with no space before it.
+    pub fn join_word(&mut self, text: &str, span: Range<usize>, probability: f32) {
         let start = self.text.len();
         self.text.push_str(text);
         self.words.push(Word { text: start..self.text.len(), span, probability });

@@ -28,7 +28,6 @@ pub enum BuildError {
 }
 
 /// Checks that `actual` lies in `range`; `expected` says so in words.
-#[allow(dead_code)]
 pub(crate) fn check_range(
     parameter: &'static str,
     actual: f64,

@@ -25,7 +25,8 @@ pub struct Hop {
     pub rolloff_hz: f32,
     /// Half-wave rectified change of the normalised magnitude spectrum since the last hop, 0..=1.
     pub flux: f32,
-    /// Geometric over arithmetic mean of the power spectrum, 0 (tone) ..= 1 (white noise).
+    /// Geometric over arithmetic mean of the power spectrum below 7 kHz, 0 (tone) ..= 1 (one frame of white noise:
+    /// 0.56).
     pub flatness: f32,
     /// Sign changes per sample, 0..=1.
     pub zero_crossings: f32,

@@ -1,4 +1,17 @@
-//! The program `aircheck`: command line, ingest, sinks.
+//! The program `aircheck`: command line, ingest, publishing, sinks. The only room that knows tokio, files and sockets.
+
 #![forbid(unsafe_code)]
 
+pub mod cli;
+pub mod commands;
+pub mod failure;
+pub mod feed;
+pub mod fetch;
 pub mod ingest;
+pub mod output;
+pub mod publish;
+pub mod pump;
+pub mod recognise;
+pub mod run;
+pub mod sinks;
+pub mod summary;

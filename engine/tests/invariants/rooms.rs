@@ -82,7 +82,7 @@ pub(crate) fn offences(path: &str, text: &str) -> Vec<String> {
 }
 
 fn is_test_file(path: &str) -> bool {
-    path.ends_with("/tests.rs") || path.contains("/tests/")
+    ["/tests.rs", "/testing.rs"].iter().any(|end| path.ends_with(end)) || path.contains("/tests/")
 }
 
 /// Bans of the workspace that the operators' own list lacks.

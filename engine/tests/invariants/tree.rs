@@ -21,9 +21,10 @@ const REGISTRY_HOSTS: [&str; 9] = [
     concat!("security.", "debian.org"),
 ];
 
-/// Root of the workspace.
+/// Root of the workspace. Asked at run time: two work trees that share a target directory share this binary.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace").to_path_buf()
+    let manifest = std::env::var("CARGO_MANIFEST_DIR").expect("run by cargo");
+    Path::new(&manifest).parent().expect("the crate lies in the workspace").to_path_buf()
 }
 
 /// Text of the file at `path`, relative to the root.

@@ -6,7 +6,7 @@
 mod audio;
 mod decode;
 mod error;
-mod http;
+pub(crate) mod http;
 mod input;
 mod live;
 mod pcm;

@@ -101,7 +101,7 @@ struct Endless(Vec<u8>, usize, u64);
 
 impl Read for Endless {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.0[self.1..].as_ref().read(buffer)?;
+        let n = (&self.0[self.1..]).read(buffer)?;
         self.1 += n;
         if n > 0 {
             return Ok(n);

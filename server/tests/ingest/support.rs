@@ -140,7 +140,7 @@ pub(crate) fn hear_pipe(bytes: &[u8], n: usize, hint: &Hint) -> Heard {
     impl Read for Pipe {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let n = self.2.min(buffer.len());
-            let n = self.0[self.1..].as_ref().read(&mut buffer[..n])?;
+            let n = (&self.0[self.1..]).read(&mut buffer[..n])?;
             self.1 += n;
             Ok(n)
         }

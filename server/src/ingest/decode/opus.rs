@@ -1,5 +1,5 @@
 //! Opus packets to planes: channel mapping, gain and the frames before the start (RFC 7845) around `ropus`, which turns
-//! packets into samples (docs/adr/0003-opus-decoder.md). Knows no containers.
+//! packets into samples (docs/adr/0004-opus-decoder.md). Knows no containers.
 
 use ropus::OpusMSDecoder;
 

@@ -57,7 +57,7 @@ impl Default for HttpLimits {
 
 /// Why there is no stream.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub(super) enum HttpError {
+pub(crate) enum HttpError {
     /// It may be there later.
     #[error("{0}")]
     Failed(String),
@@ -67,7 +67,7 @@ pub(super) enum HttpError {
 }
 
 /// A stream that answers.
-pub(super) struct Response {
+pub(crate) struct Response {
     /// Where it came from in the end.
     pub address: Address,
     /// What it says that it is.
@@ -89,7 +89,7 @@ impl Drop for Connection {
 
 impl Response {
     /// The next bytes of the body, at most [`PIECE_BYTES_MAX`]; `None` at its end. Safe to cancel.
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, HttpError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, HttpError> {
         while let Some(frame) = self.body.frame().await {
             match frame {
                 Ok(frame) => {
@@ -105,7 +105,7 @@ impl Response {
 }
 
 /// Asks for a stream. Messages never hold the secrets of an address.
-pub(super) async fn open(address: &Address, limits: &HttpLimits) -> Result<Response, HttpError> {
+pub(crate) async fn open(address: &Address, limits: &HttpLimits) -> Result<Response, HttpError> {
     let mut visited = vec![address.clone()];
     let mut address = address.clone();
     let mut authorization = address.authorization();

@@ -1,0 +1,118 @@
+//! The analysis of one feed: the operators in their default order. No thread, no queue, no recogniser.
+
+use engine::audio::{Block, Format};
+use engine::event::Event;
+use engine::operator::{Chain, Emit, Fan, Operator};
+use engine::time::MediaTime;
+
+use crate::dead_air::{DeadAir, DeadAirConfig};
+use crate::downmix::Downmix;
+use crate::error::BuildError;
+use crate::front_end::FrontEnd;
+use crate::hop::Hop;
+use crate::levels::{Levels, LevelsConfig};
+use crate::loudness::{Loudness, LoudnessConfig};
+use crate::resample::Resample;
+use crate::sanitise::Sanitise;
+use crate::utterances::{Ask, UtteranceConfig, Utterances};
+use crate::voice::{Voice, VoiceConfig};
+
+/// What is analysed, and with which limits.
+#[derive(Clone, Debug, Default)]
+pub struct AnalysisConfig {
+    /// Clipping, phase, mono, lost channels.
+    pub levels: LevelsConfig,
+    /// Silence that lasts.
+    pub dead_air: DeadAirConfig,
+    /// Loudness and its target.
+    pub loudness: LoudnessConfig,
+    /// Speech or not, per hop.
+    pub voice: VoiceConfig,
+    /// How speech is cut for recognition. `None`: it is not recognised.
+    pub utterances: Option<UtteranceConfig>,
+}
+
+type Hops = Chain<Chain<Chain<Downmix, Resample>, FrontEnd>, Voice>;
+
+/// Everything that is done with a feed's blocks before recognition.
+pub struct Analysis {
+    sanitise: Sanitise,
+    condition: Fan<Block, Event>,
+    hops: Hops,
+    utterances: Option<Utterances>,
+}
+
+impl Analysis {
+    /// The analysis of a feed of `format` whose blocks hold at most `block_frames` frames.
+    pub fn new(format: Format, block_frames: usize, config: &AnalysisConfig) -> Result<Self, BuildError> {
+        let condition = Fan::new(vec![
+            Box::new(Levels::new(format, config.levels)?),
+            Box::new(DeadAir::new(format, config.dead_air)?),
+            Box::new(Loudness::new(format, config.loudness)?),
+        ]);
+        let downmix = Downmix::new(format, block_frames)?;
+        let resample = Resample::new(format.rate())?;
+        let hops = Chain::new(Chain::new(downmix, resample), FrontEnd::new()?);
+        let hops = Chain::new(hops, Voice::new(config.voice)?);
+        Ok(Self {
+            sanitise: Sanitise::new(format, block_frames)?,
+            condition,
+            hops,
+            utterances: config.utterances.as_ref().map(Utterances::new).transpose()?,
+        })
+    }
+
+    /// Takes a block; emits what follows from it.
+    pub fn push(&mut self, block: &Block, events: &mut dyn Emit<Event>, asks: &mut dyn Emit<Ask>) {
+        let Self { sanitise, condition, hops, utterances } = self;
+        sanitise.push(block, &mut |clean: &Block| {
+            condition.push(clean, events);
+            hops.push(clean, &mut |hop: &Hop| judge(hop, utterances, events, asks));
+        });
+    }
+
+    /// End of the feed, or of an unbroken stretch of it: emits what is still held. [`Self::reset`] must follow
+    /// before more is pushed.
+    pub fn flush(&mut self, events: &mut dyn Emit<Event>, asks: &mut dyn Emit<Ask>) {
+        let Self { condition, hops, utterances, .. } = self;
+        condition.flush(events);
+        hops.flush(&mut |hop: &Hop| judge(hop, utterances, events, asks));
+        if let Some(utterances) = utterances {
+            utterances.flush(asks);
+        }
+    }
+
+    /// A discontinuity: forgets the past.
+    pub fn reset(&mut self) {
+        self.sanitise.reset();
+        self.condition.reset();
+        self.hops.reset();
+        if let Some(utterances) = &mut self.utterances {
+            utterances.reset();
+        }
+    }
+
+    /// Samples that were not finite and became zero.
+    #[must_use]
+    pub fn replaced(&self) -> u64 {
+        self.sanitise.replaced()
+    }
+
+    /// Algorithmic delay from a sample to the hop that holds it.
+    #[must_use]
+    pub fn latency(&self) -> MediaTime {
+        self.sanitise.latency() + self.hops.latency()
+    }
+}
+
+fn judge(
+    hop: &Hop,
+    utterances: &mut Option<Utterances>,
+    events: &mut dyn Emit<Event>,
+    asks: &mut dyn Emit<Ask>,
+) {
+    let _ = events;
+    if let Some(utterances) = utterances {
+        utterances.push(hop, asks);
+    }
+}

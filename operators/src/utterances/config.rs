@@ -1,0 +1,180 @@
+//! Parameters of utterances: their units, ranges and defaults. Nothing is decided here.
+
+use engine::time::{MediaTime, SampleRate};
+
+use super::ask::UTTERANCE_HOPS_MAX;
+use crate::error::{BuildError, check_range};
+use crate::hop::HOP_FRAMES;
+
+/// How speech is cut into utterances, and when recognition is asked for. Times are rounded to hops of 10 ms.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UtteranceConfig {
+    /// Speech begins above this probability, 0..=1. Default 0.5.
+    pub open: f32,
+    /// Speech goes on down to this probability, 0..=`open`. Default 0.35.
+    pub close: f32,
+    /// Speech for this long without a break begins an utterance, 10 ms ..= 1 s. Default 30 ms.
+    pub onset: MediaTime,
+    /// Audio kept from before the onset, at most 1 s. Default 250 ms.
+    pub pre_roll: MediaTime,
+    /// Silence that ends an utterance, 50 ms ..= 5 s. Default 300 ms.
+    pub endpoint: MediaTime,
+    /// Silence kept at the end of an utterance, at most `speculate` and `endpoint`. Default 200 ms.
+    pub tail: MediaTime,
+    /// Silence after which the final is decoded in advance, 10 ms to below `endpoint`. `None`: it never is.
+    /// Default 200 ms.
+    pub speculate: Option<MediaTime>,
+    /// Time between partials, 100 ms ..= 29 s. `None`: no partials. Default 1 s.
+    pub partial: Option<MediaTime>,
+    /// Longest utterance, 4 s ..= 29 s; a longer one is cut at its best pause. Default 12 s.
+    pub longest: MediaTime,
+    /// The best pause is looked for in this last part of a longest utterance, 100 ms ..= half of `longest`.
+    /// Default 3 s.
+    pub cut_search: MediaTime,
+    /// Utterances with less voiced audio than this are dropped, 10 ms ..= 2 s. Default 200 ms.
+    pub shortest: MediaTime,
+}
+
+impl UtteranceConfig {
+    /// For live feeds: the policy that measured best (docs/adr/0003).
+    #[must_use]
+    pub const fn live() -> Self {
+        Self {
+            open: 0.5,
+            close: 0.35,
+            onset: MediaTime::from_millis(30),
+            pre_roll: MediaTime::from_millis(250),
+            endpoint: MediaTime::from_millis(300),
+            tail: MediaTime::from_millis(200),
+            speculate: Some(MediaTime::from_millis(200)),
+            partial: Some(MediaTime::from_millis(1_000)),
+            longest: MediaTime::from_secs(12),
+            cut_search: MediaTime::from_secs(3),
+            shortest: MediaTime::from_millis(200),
+        }
+    }
+
+    /// For files, as fast as they go: finals only.
+    #[must_use]
+    pub const fn batch() -> Self {
+        Self { speculate: None, partial: None, ..Self::live() }
+    }
+}
+
+impl Default for UtteranceConfig {
+    fn default() -> Self {
+        Self::live()
+    }
+}
+
+/// [`UtteranceConfig`] checked and in hops.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) open: f32,
+    pub(super) close: f32,
+    pub(super) onset: usize,
+    pub(super) pre_roll: usize,
+    pub(super) endpoint: usize,
+    pub(super) tail: usize,
+    pub(super) speculate: Option<usize>,
+    pub(super) partial: Option<usize>,
+    pub(super) longest: usize,
+    pub(super) cut_search: usize,
+    pub(super) shortest: usize,
+}
+
+impl Limits {
+    pub(super) fn new(config: &UtteranceConfig) -> Result<Self, BuildError> {
+        let (open, close) = (f64::from(config.open), f64::from(config.close));
+        check_range("utterance open", open, 0.0..=1.0, "0 to 1")?;
+        check_range("utterance close", close, 0.0..=open, "0 to utterance open")?;
+        let endpoint = hops("utterance endpoint, ms", config.endpoint, 50..=5_000, "50 to 5000")?;
+        let longest = hops("utterance longest, ms", config.longest, 4_000..=29_000, "4000 to 29000")?;
+        let last = ms(config.endpoint).saturating_sub(10);
+        let speculate = config.speculate.map(|silence| {
+            hops("utterance speculate, ms", silence, 10..=last, "10 to below utterance endpoint")
+        });
+        let speculate = speculate.transpose()?;
+        let tail_max = ms(config.speculate.unwrap_or(config.endpoint));
+        let half = ms(config.longest) / 2;
+        Ok(Self {
+            open: config.open,
+            close: config.close,
+            onset: hops("utterance onset, ms", config.onset, 10..=1_000, "10 to 1000")?,
+            pre_roll: hops("utterance pre_roll, ms", config.pre_roll, 0..=1_000, "0 to 1000")?,
+            endpoint,
+            tail: hops("utterance tail, ms", config.tail, 0..=tail_max, "0 to speculate, or endpoint")?,
+            speculate,
+            partial: config.partial.map(partial_hops).transpose()?,
+            longest: longest.min(UTTERANCE_HOPS_MAX),
+            cut_search: hops(
+                "utterance cut_search, ms",
+                config.cut_search,
+                100..=half,
+                "100 to half of longest",
+            )?,
+            shortest: hops("utterance shortest, ms", config.shortest, 10..=2_000, "10 to 2000")?,
+        })
+    }
+}
+
+/// Time between partials in hops.
+pub(super) fn partial_hops(interval: MediaTime) -> Result<usize, BuildError> {
+    hops("utterance partial, ms", interval, 100..=29_000, "100 to 29000")
+}
+
+fn hops(
+    parameter: &'static str,
+    time: MediaTime,
+    range_ms: std::ops::RangeInclusive<u64>,
+    expected: &'static str,
+) -> Result<usize, BuildError> {
+    let range = *range_ms.start() as f64..=*range_ms.end() as f64;
+    check_range(parameter, ms(time) as f64, range, expected)?;
+    let n_hops = (time.to_frames(SampleRate::HZ_16000) + HOP_FRAMES as u64 / 2) / HOP_FRAMES as u64;
+    Ok(usize::try_from(n_hops).unwrap_or(usize::MAX))
+}
+
+fn ms(time: MediaTime) -> u64 {
+    time.as_millis()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn check(change: impl FnOnce(&mut UtteranceConfig), expected: &str) {
+        let mut config = UtteranceConfig::live();
+        change(&mut config);
+        let told = Limits::new(&config).map(|_| ()).map_err(|e| e.to_string());
+        assert_eq!(told.err().unwrap_or_default(), expected);
+    }
+
+    #[test]
+    fn the_presets_can_be_built() {
+        assert!(
+            Limits::new(&UtteranceConfig::live()).is_ok() && Limits::new(&UtteranceConfig::batch()).is_ok()
+        );
+    }
+
+    #[test]
+    fn each_parameter_is_checked_and_named() {
+        let ms = MediaTime::from_millis;
+        check(|c| c.open = f32::NAN, "utterance open is NaN, expected 0 to 1");
+        check(|c| c.close = 0.75, "utterance close is 0.75, expected 0 to utterance open");
+        check(|c| c.onset = ms(0), "utterance onset, ms is 0, expected 10 to 1000");
+        check(|c| c.pre_roll = ms(1_001), "utterance pre_roll, ms is 1001, expected 0 to 1000");
+        check(|c| c.endpoint = ms(40), "utterance endpoint, ms is 40, expected 50 to 5000");
+        check(|c| c.tail = ms(201), "utterance tail, ms is 201, expected 0 to speculate, or endpoint");
+        let expected = "utterance speculate, ms is 300, expected 10 to below utterance endpoint";
+        check(|c| c.speculate = Some(ms(300)), expected);
+        check(|c| c.partial = Some(ms(99)), "utterance partial, ms is 99, expected 100 to 29000");
+        check(|c| c.longest = ms(29_001), "utterance longest, ms is 29001, expected 4000 to 29000");
+        check(
+            |c| c.cut_search = ms(6_001),
+            "utterance cut_search, ms is 6001, expected 100 to half of longest",
+        );
+        check(|c| c.shortest = ms(5), "utterance shortest, ms is 5, expected 10 to 2000");
+    }
+}

@@ -1,0 +1,229 @@
+//! Cuts speech into utterances and asks for their recognition, at the moments that the policy names. It recognises
+//! nothing and knows no deadline.
+
+mod ask;
+mod config;
+mod pause;
+#[cfg(test)]
+mod tests;
+
+pub use ask::{Ask, AskHead, Purpose, UTTERANCE_HOPS_MAX, Voiced};
+pub use config::UtteranceConfig;
+
+use engine::operator::{Emit, Operator};
+use engine::time::{MediaTime, Span};
+
+use crate::error::BuildError;
+use crate::hop::Hop;
+use ask::time_after;
+use config::{Limits, partial_hops};
+use pause::{Mark, best_pause};
+
+/// Hops in, requests for recognition out.
+///
+/// Every sample belongs to at most one utterance. An utterance whose [`Purpose::Partial`] or
+/// [`Purpose::Speculative`] was asked for always ends in a `Final` or a `Confirm`, at the latest when flushed: flush
+/// it at a discontinuity before the reset. Holds 64 KB of audio per second of the longest utterance.
+pub struct Utterances {
+    limits: Limits,
+    pace: Option<usize>,
+    ask: Ask,
+    marks: Vec<Mark>,
+    start: MediaTime,
+    /// The last hop was speech, by the thresholds with their hysteresis.
+    is_voiced: bool,
+    /// Speech without a break up to now, in hops.
+    onset: usize,
+    open: Option<Open>,
+}
+
+/// State of the utterance that is open. Positions are hops from its start.
+#[derive(Clone, Copy, Debug, Default)]
+struct Open {
+    speech_end: usize,
+    n_voiced: usize,
+    attempt: u32,
+    speculation: Option<u32>,
+    decoded_to: usize,
+}
+
+impl Utterances {
+    /// Allocates for the longest utterance.
+    pub fn new(config: &UtteranceConfig) -> Result<Self, BuildError> {
+        let limits = Limits::new(config)?;
+        let hops_max = limits.longest.max(2 * (limits.pre_roll + limits.onset) + 1);
+        Ok(Self {
+            limits,
+            pace: limits.partial,
+            ask: Ask::new(hops_max),
+            marks: Vec::with_capacity(hops_max),
+            start: MediaTime::ZERO,
+            is_voiced: false,
+            onset: 0,
+            open: None,
+        })
+    }
+
+    /// From now on asks for partials every `interval`, or for none: the first steps of the ladder under overload.
+    pub fn change_pace(&mut self, interval: Option<MediaTime>) -> Result<(), BuildError> {
+        self.pace = interval.map(partial_hops).transpose()?;
+        Ok(())
+    }
+
+    fn append(&mut self, hop: &Hop) {
+        if self.marks.is_empty() {
+            self.start = hop.start;
+        }
+        let threshold = if self.is_voiced { self.limits.close } else { self.limits.open };
+        self.is_voiced = hop.speech > threshold;
+        self.onset = if self.is_voiced { self.onset + 1 } else { 0 };
+        self.marks.push(Mark { speech: hop.speech, power_db: hop.power_db, voiced: self.is_voiced });
+        self.ask.append(&hop.pcm);
+    }
+
+    /// No utterance is open: keeps the pre-roll, and opens one after enough speech.
+    fn wait(&mut self) {
+        let keep = self.limits.pre_roll + self.limits.onset;
+        let begins = self.onset >= self.limits.onset;
+        if begins || self.marks.len() >= 2 * keep {
+            self.drop_hops(self.marks.len().saturating_sub(keep));
+        }
+        if begins {
+            self.open = Some(self.reopened());
+        }
+    }
+
+    /// The state of an utterance that consists of the hops held.
+    fn reopened(&self) -> Open {
+        let n_voiced = self.marks.iter().filter(|mark| mark.voiced).count();
+        let speech_end = self.marks.iter().rposition(|mark| mark.voiced).map_or(0, |last| last + 1);
+        Open { speech_end, n_voiced, ..Open::default() }
+    }
+
+    fn follow(&mut self, mut open: Open, out: &mut dyn Emit<Ask>) {
+        let n_hops = self.marks.len();
+        if self.is_voiced {
+            open.n_voiced += 1;
+            open.speech_end = n_hops;
+            if let Some(attempt) = open.speculation.take() {
+                self.lend(&open, Purpose::Abandon, attempt, 0, out);
+            }
+        }
+        let silence = n_hops - open.speech_end;
+        if silence >= self.limits.endpoint {
+            self.close(&open, out);
+        } else if n_hops >= self.limits.longest {
+            self.cut(&open, out);
+        } else {
+            if Some(silence) == self.limits.speculate && self.is_worth(&open) {
+                self.ask_more(&mut open, Purpose::Speculative, out);
+                open.speculation = Some(open.attempt);
+            } else if self.is_partial_due(&open) {
+                self.ask_more(&mut open, Purpose::Partial, out);
+            }
+            self.open = Some(open);
+        }
+    }
+
+    /// In a pause there is nothing new: a speculation or new speech follows within a moment.
+    fn is_partial_due(&self, open: &Open) -> bool {
+        let n_new = self.marks.len() - open.decoded_to;
+        self.is_voiced && self.pace.is_some_and(|interval| n_new >= interval) && self.is_worth(open)
+    }
+
+    fn is_worth(&self, open: &Open) -> bool {
+        open.n_voiced >= self.limits.shortest
+    }
+
+    fn padded_end(&self, open: &Open) -> usize {
+        (open.speech_end + self.limits.tail).min(self.marks.len())
+    }
+
+    fn ask_more(&mut self, open: &mut Open, purpose: Purpose, out: &mut dyn Emit<Ask>) {
+        open.attempt += 1;
+        open.decoded_to = self.marks.len();
+        self.lend(open, purpose, open.attempt, self.padded_end(open), out);
+    }
+
+    /// The utterance is over: asks for its final, and waits again with what follows its audio as pre-roll.
+    fn close(&mut self, open: &Open, out: &mut dyn Emit<Ask>) {
+        let end = self.padded_end(open);
+        if self.is_worth(open) {
+            match open.speculation {
+                Some(attempt) => self.lend(open, Purpose::Confirm, attempt, end, out),
+                None => self.lend(open, Purpose::Final, open.attempt + 1, end, out),
+            }
+        }
+        self.drop_hops(end);
+    }
+
+    /// The utterance is as long as it may be: ends it at its best pause; what follows begins the next one.
+    fn cut(&mut self, open: &Open, out: &mut dyn Emit<Ask>) {
+        if open.speculation.is_some() || !self.is_worth(open) {
+            return self.close(open, out);
+        }
+        let cut = best_pause(&self.marks, self.limits.cut_search);
+        let speech_end = self.marks[..cut].iter().rposition(|mark| mark.voiced).map_or(0, |last| last + 1);
+        let first = Open { speech_end, ..*open };
+        let end = cut.min(self.padded_end(&first));
+        self.lend(&first, Purpose::Final, open.attempt + 1, end, out);
+        self.drop_hops(cut);
+        let mut rest = self.reopened();
+        if self.pace.is_some() && self.is_worth(&rest) {
+            self.ask_more(&mut rest, Purpose::Partial, out);
+        }
+        self.open = Some(rest);
+    }
+
+    fn lend(&mut self, open: &Open, purpose: Purpose, attempt: u32, end: usize, out: &mut dyn Emit<Ask>) {
+        let mut voiced = Voiced::default();
+        for (hop_idx, _) in self.marks[..end].iter().enumerate().filter(|(_, mark)| mark.voiced) {
+            voiced.set(hop_idx);
+        }
+        self.ask.head = AskHead {
+            utterance: self.start.as_millis(),
+            attempt,
+            purpose,
+            span: Span::new(self.start, time_after(self.start, end)),
+            speech_end: time_after(self.start, open.speech_end),
+            proof: time_after(self.start, self.marks.len()),
+            voiced,
+        };
+        self.ask.lend(end);
+        out.emit(&self.ask);
+    }
+
+    fn drop_hops(&mut self, n_hops: usize) {
+        self.marks.drain(..n_hops);
+        self.ask.drop_hops(n_hops);
+        self.start = time_after(self.start, n_hops);
+    }
+}
+
+impl Operator for Utterances {
+    type In = Hop;
+    type Out = Ask;
+
+    fn push(&mut self, hop: &Hop, out: &mut dyn Emit<Ask>) {
+        self.append(hop);
+        match self.open.take() {
+            Some(open) => self.follow(open, out),
+            None => self.wait(),
+        }
+    }
+
+    fn flush(&mut self, out: &mut dyn Emit<Ask>) {
+        if let Some(open) = self.open.take() {
+            self.close(&open, out);
+        }
+    }
+
+    /// The pace stays as it is.
+    fn reset(&mut self) {
+        self.marks.clear();
+        self.ask.clear();
+        self.is_voiced = false;
+        self.onset = 0;
+        self.open = None;
+    }
+}

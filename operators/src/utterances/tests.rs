@@ -1,0 +1,212 @@
+//! Tests of the utterance policy, line by line, on made-up hops.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::*;
+use crate::hop::{HOP_FRAMES, hop_time};
+
+/// Hops of `ms` milliseconds with a speech probability.
+type Part = (u64, f32);
+
+const SPEECH: f32 = 0.9;
+const PAUSE: f32 = 0.05;
+
+fn hops(parts: &[Part]) -> Vec<Hop> {
+    let mut hops: Vec<Hop> = Vec::new();
+    for &(ms, speech) in parts {
+        for _ in 0..ms / 10 {
+            let at = hops.len();
+            // The first sample of each hop tells which one it is.
+            let mut pcm = [speech; HOP_FRAMES];
+            pcm[0] = at as f32;
+            let power_db = if speech > 0.1 { -20.0 } else { -60.0 };
+            hops.push(Hop {
+                start: time_after(MediaTime::from_secs(1), at),
+                pcm,
+                speech,
+                power_db,
+                ..Hop::default()
+            });
+        }
+    }
+    hops
+}
+
+fn label(ask: &Ask) -> String {
+    let head = &ask.head;
+    let name = match head.purpose {
+        Purpose::Partial => "partial",
+        Purpose::Speculative => "speculative",
+        Purpose::Confirm => "confirm",
+        Purpose::Abandon => "abandon",
+        Purpose::Final => "final",
+    };
+    let (start, end) = (head.span.start, head.span.end);
+    format!(
+        "{} {name} {} u{} {start}..{end} speech to {}",
+        head.proof, head.attempt, head.utterance, head.speech_end
+    )
+}
+
+/// Lines for every ask, in order; the audio lent is checked against the span told.
+fn run(utterances: &mut Utterances, parts: &[Part]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut take = |ask: &Ask| {
+        let n_hops = ask.head.span.duration().flicks() / hop_time().flicks();
+        assert_eq!(ask.pcm().len() as u64, n_hops * HOP_FRAMES as u64);
+        let first = (ask.head.span.start.as_millis() - 1_000) / 10;
+        for (hop_idx, pcm) in ask.pcm().chunks(HOP_FRAMES).enumerate() {
+            assert_eq!(pcm[0] as u64, first + hop_idx as u64, "audio and span agree");
+            assert_eq!(ask.head.voiced.get(hop_idx), pcm[1] > 0.35, "voiced hop {hop_idx}");
+        }
+        lines.push(label(ask));
+    };
+    for hop in &hops(parts) {
+        utterances.push(hop, &mut take);
+    }
+    utterances.flush(&mut take);
+    lines
+}
+
+fn check(change: impl FnOnce(&mut UtteranceConfig), parts: &[Part], expected: &[&str]) {
+    let mut config = UtteranceConfig { partial: None, ..UtteranceConfig::live() };
+    change(&mut config);
+    assert_eq!(run(&mut Utterances::new(&config).unwrap(), parts), expected);
+}
+
+#[test]
+fn speech_has_pre_roll_a_short_tail_and_a_speculation_that_the_endpoint_confirms() {
+    let expected = [
+        "2.700 speculative 1 u1250 1.250..2.700 speech to 2.500",
+        "2.800 confirm 1 u1250 1.250..2.700 speech to 2.500",
+    ];
+    check(|_| {}, &[(500, PAUSE), (1_000, SPEECH), (1_000, PAUSE)], &expected);
+}
+
+#[test]
+fn a_pause_shorter_than_the_endpoint_abandons_the_speculation() {
+    let expected = [
+        "2.200 speculative 1 u1000 1.000..2.200 speech to 2.000",
+        "2.260 abandon 1 u1000 1.000..1.000 speech to 2.260",
+        "2.950 speculative 2 u1000 1.000..2.950 speech to 2.750",
+        "3.050 confirm 2 u1000 1.000..2.950 speech to 2.750",
+    ];
+    check(|_| {}, &[(1_000, SPEECH), (250, PAUSE), (500, SPEECH), (400, PAUSE)], &expected);
+}
+
+#[test]
+fn without_speculation_the_endpoint_asks_for_the_same_audio() {
+    let expected = ["2.300 final 1 u1000 1.000..2.200 speech to 2.000"];
+    check(|c| c.speculate = None, &[(1_000, SPEECH), (1_000, PAUSE)], &expected);
+}
+
+#[test]
+fn onset_takes_consecutive_speech_and_short_bursts_are_dropped() {
+    check(|_| {}, &[(500, PAUSE), (20, SPEECH), (40, PAUSE), (20, SPEECH), (900, PAUSE)], &[]);
+    check(|_| {}, &[(500, PAUSE), (190, SPEECH), (900, PAUSE)], &[]);
+    let expected = ["2.300 final 1 u1050 1.050..2.300 speech to 2.300"];
+    check(|_| {}, &[(20, SPEECH), (280, PAUSE), (1_000, SPEECH)], &expected);
+}
+
+#[test]
+fn speech_opens_high_and_closes_low() {
+    check(|_| {}, &[(1_000, 0.5)], &[]);
+    let expected = ["2.200 final 1 u1000 1.000..2.200 speech to 2.200"];
+    check(|_| {}, &[(100, 0.51), (1_100, 0.36)], &expected);
+    let expected = [
+        "1.500 speculative 1 u1000 1.000..1.500 speech to 1.300",
+        "1.600 confirm 1 u1000 1.000..1.500 speech to 1.300",
+    ];
+    check(|_| {}, &[(300, 0.51), (400, 0.34), (400, 0.5)], &expected);
+}
+
+#[test]
+fn partials_come_at_their_interval_while_there_is_new_speech() {
+    let expected = [
+        "2.000 partial 1 u1000 1.000..2.000 speech to 2.000",
+        "2.700 speculative 2 u1000 1.000..2.700 speech to 2.500",
+        "2.760 abandon 2 u1000 1.000..1.000 speech to 2.760",
+        "3.700 partial 3 u1000 1.000..3.700 speech to 3.700",
+        "4.050 speculative 4 u1000 1.000..4.050 speech to 3.850",
+        "4.150 confirm 4 u1000 1.000..4.050 speech to 3.850",
+    ];
+    let parts = [(1_500, SPEECH), (250, PAUSE), (1_100, SPEECH), (1_000, PAUSE)];
+    check(|c| c.partial = Some(MediaTime::from_secs(1)), &parts, &expected);
+    // In a pause there is nothing new: the partial that is due at 2.0 waits for speech.
+    let expected = [
+        "2.080 partial 1 u1000 1.000..2.080 speech to 2.080",
+        "2.200 final 2 u1000 1.000..2.200 speech to 2.200",
+    ];
+    let parts = [(950, SPEECH), (120, PAUSE), (130, SPEECH)];
+    check(|c| c.partial = Some(MediaTime::from_secs(1)), &parts, &expected);
+}
+
+#[test]
+fn the_pace_changes_at_once_and_outlives_a_reset() {
+    let mut utterances = Utterances::new(&UtteranceConfig::live()).unwrap();
+    utterances.change_pace(Some(MediaTime::from_millis(1_500))).unwrap();
+    utterances.reset();
+    let lines = run(&mut utterances, &[(1_900, SPEECH)]);
+    let expected = [
+        "2.500 partial 1 u1000 1.000..2.500 speech to 2.500",
+        "2.900 final 2 u1000 1.000..2.900 speech to 2.900",
+    ];
+    assert_eq!(lines, expected);
+    utterances.reset();
+    utterances.change_pace(None).unwrap();
+    assert_eq!(run(&mut utterances, &[(1_900, SPEECH)]).len(), 1);
+    assert!(utterances.change_pace(Some(MediaTime::ZERO)).is_err());
+}
+
+#[test]
+fn the_longest_utterance_is_cut_at_its_best_pause_and_a_partial_is_asked_at_once() {
+    let change = |c: &mut UtteranceConfig| {
+        c.longest = MediaTime::from_secs(6);
+        c.partial = Some(MediaTime::from_secs(5));
+    };
+    let expected = [
+        "6.000 partial 1 u1000 1.000..6.000 speech to 6.000",
+        "7.000 final 2 u1000 1.000..5.550 speech to 5.500",
+        "7.000 partial 1 u5550 5.550..7.000 speech to 7.000",
+        "8.000 speculative 2 u5550 5.550..8.000 speech to 7.800",
+        "8.100 confirm 2 u5550 5.550..8.000 speech to 7.800",
+    ];
+    check(change, &[(4_500, SPEECH), (100, PAUSE), (2_200, SPEECH), (500, PAUSE)], &expected);
+}
+
+#[test]
+fn a_pause_that_begins_at_the_longest_length_is_its_end() {
+    let change = |c: &mut UtteranceConfig| c.longest = MediaTime::from_secs(6);
+    // The pause of 250 ms holds a speculation at 6 s, which is promoted.
+    let expected = [
+        "6.950 speculative 1 u1000 1.000..6.950 speech to 6.750",
+        "7.000 confirm 1 u1000 1.000..6.950 speech to 6.750",
+        "8.000 speculative 1 u6950 6.950..8.000 speech to 7.800",
+        "8.100 confirm 1 u6950 6.950..8.000 speech to 7.800",
+    ];
+    check(change, &[(5_750, SPEECH), (250, PAUSE), (800, SPEECH), (500, PAUSE)], &expected);
+    // Without one, the cut leaves a silent rest, which is no utterance.
+    let expected = ["7.000 final 1 u1000 1.000..6.950 speech to 6.900"];
+    check(change, &[(5_900, SPEECH), (600, PAUSE)], &expected);
+}
+
+#[test]
+fn endless_speech_stays_within_its_storage_and_loses_no_sample() {
+    let mut utterances = Utterances::new(&UtteranceConfig::live()).unwrap();
+    let capacity = utterances.ask.samples.capacity();
+    let mut end = MediaTime::from_secs(1);
+    let mut take = |ask: &Ask| {
+        if ask.head.purpose == Purpose::Final {
+            assert_eq!(ask.head.span.start, end, "no hole, no overlap");
+            end = ask.head.span.end;
+            assert!(ask.head.span.duration() <= MediaTime::from_secs(12));
+        }
+    };
+    for hop in &hops(&[(60_000, SPEECH)]) {
+        utterances.push(hop, &mut take);
+    }
+    utterances.flush(&mut take);
+    assert_eq!(end, MediaTime::from_secs(61));
+    assert_eq!(utterances.ask.samples.capacity(), capacity);
+    assert!(capacity * size_of::<f32>() <= 1 << 20, "a live feed holds at most 1 MiB");
+}

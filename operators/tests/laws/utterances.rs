@@ -1,0 +1,43 @@
+//! The four laws for `Utterances`, which take hops and lend audio.
+
+use engine::time::MediaTime;
+use operators::{Ask, AskHead, Hop, Purpose, UtteranceConfig, Utterances, hop_time};
+
+use crate::law::{self, Emitted};
+use crate::signal::Random;
+
+impl Emitted for Ask {
+    type Log = Vec<(AskHead, Vec<f32>)>;
+
+    fn record(&self, log: &mut Self::Log) {
+        assert_eq!(self.pcm().is_empty(), self.head.purpose == Purpose::Abandon);
+        log.push((self.head, self.pcm().to_vec()));
+    }
+
+    fn due(&self) -> MediaTime {
+        self.head.proof
+    }
+}
+
+/// Bursts of noisy speech with pauses of every kind, long enough for forced cuts.
+fn talk() -> Vec<Hop> {
+    let mut random = Random::new(3);
+    let bursts =
+        [(100, 60), (3, 20), (700, 25), (400, 200), (150, 22), (30, 90), (900, 10), (800, 5), (60, 500)];
+    let voiced = bursts.iter().flat_map(|&(speech, pause)| (0..speech + pause).map(move |at| at < speech));
+    let hop = |(at, is_voiced): (u64, bool)| {
+        let mut hop = Hop { start: MediaTime::from_flicks(hop_time().flicks() * at), ..Hop::default() };
+        hop.pcm.fill_with(|| random.unit());
+        hop.speech = if is_voiced { 0.9 } else { 0.2 } + 0.1 * random.unit();
+        hop.power_db = -30.0 + 10.0 * random.unit();
+        hop
+    };
+    (100..).zip(voiced).map(hop).collect()
+}
+
+#[test]
+fn utterances() {
+    for config in [UtteranceConfig::live(), UtteranceConfig::batch()] {
+        law::all(|| Utterances::new(&config).unwrap(), &talk());
+    }
+}

@@ -1,0 +1,208 @@
+//! The command line: what can be asked for. Does nothing itself.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+use engine::event::LoudnessProfile;
+
+const AFTER: &str = "\
+Examples:
+  aircheck models pull                                   fetch the default speech model
+  aircheck analyze interview.mp3 --srt interview.srt     a file: captions and a summary
+  ffmpeg -i in.mkv -f wav - | aircheck analyze -         a pipe
+  aircheck analyze - --pcm s16le:48000:2 < raw.pcm       raw samples
+  aircheck watch https://example.org/live.mp3            a live stream, captions in the terminal
+  aircheck watch https://example.org/live.mp3 | jq .     the same as events, one JSON object a line
+
+Exit status: 0 done, 1 it failed while running, 2 wrong usage, 4 the input cannot be reached.";
+
+/// Real-time streaming audio analysis: transcript, captions, speech and music, loudness, dead air, alerts.
+///
+/// Every event says which latency it was promised and which it had; audio that was not analysed is an event too.
+#[derive(Debug, Parser)]
+#[command(name = "aircheck", version, after_help = AFTER, max_term_width = 100)]
+pub struct Cli {
+    /// Log more to stderr: -v what happens, -vv everything. AIRCHECK_LOG takes filters such as `server=debug`.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Analyse a file or a pipe as fast as it goes.
+    Analyze(AnalyzeArgs),
+    /// Watch a live stream (Icecast, SHOUTcast, HTTP) or play a file at real-time pace.
+    Watch(WatchArgs),
+    /// Check the model, measure this machine, and say how many feeds fit on it.
+    Doctor(DoctorArgs),
+    /// List, fetch and check speech models.
+    #[command(subcommand)]
+    Models(ModelsCommand),
+    /// Print the JSON Schema of an event type, or the list of types.
+    Schema {
+        /// Such as `transcript.final`; without it, the names of all types.
+        kind: Option<String>,
+    },
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// Print the man page (roff).
+    Man,
+}
+
+/// What to analyse and what to write, for files and for streams.
+#[derive(Debug, Args)]
+pub struct AnalysisArgs {
+    /// Write captions as SubRip.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub srt: Option<PathBuf>,
+    /// Write captions as WebVTT.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub vtt: Option<PathBuf>,
+    /// Write events, one JSON object a line; `-` is stdout.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub events: Option<PathBuf>,
+    /// Write the transcript as text, one utterance a line.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub transcript: Option<PathBuf>,
+    /// Do not recognise speech.
+    #[arg(long, conflicts_with_all = ["srt", "vtt", "transcript", "keywords", "model"])]
+    pub no_transcript: bool,
+    /// Alert on these words and phrases: one a line, `#` starts a comment, `rule: phrase` names a rule.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub keywords: Option<PathBuf>,
+    /// Speech model: a name from `aircheck models list`, or a file that was added with `aircheck models add`.
+    #[arg(long, value_name = "MODEL", default_value = "tiny.en-q8_0", env = "AIRCHECK_MODEL")]
+    pub model: String,
+    /// Language code such as `de`, for multilingual models; `auto` detects it for each utterance.
+    #[arg(long, value_name = "CODE", default_value = "auto")]
+    pub language: String,
+    /// The loudness recommendation to compare with; asking for one also turns on its alerts.
+    #[arg(long, value_enum, value_name = "PROFILE")]
+    pub profile: Option<Profile>,
+    /// Emit loudness at 10 Hz.
+    #[arg(long)]
+    pub meter: bool,
+    /// Print the summary as one JSON object on stdout instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// Speech recognition threads. Default: one a core for files, one for a stream.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub threads: Option<u16>,
+}
+
+/// `aircheck analyze`.
+#[derive(Debug, Args)]
+pub struct AnalyzeArgs {
+    /// A file (wav, aiff, flac, mp3, aac, m4a/mp4, ogg, opus, webm/mkv, caf), or `-` for stdin.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub input: String,
+    /// The input is raw PCM: FORMAT:RATE:CHANNELS, for example s16le:48000:2.
+    #[arg(long, value_name = "SPEC")]
+    pub pcm: Option<String>,
+    /// Outputs.
+    #[command(flatten)]
+    pub analysis: AnalysisArgs,
+}
+
+/// `aircheck watch`.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// http:// or https:// address of a stream, or a file, which is played at real-time pace.
+    #[arg(value_hint = ValueHint::Url)]
+    pub url: String,
+    /// End with the stream instead of connecting again.
+    #[arg(long)]
+    pub once: bool,
+    /// Name of the feed in events. Default: from the address.
+    #[arg(long, value_name = "NAME")]
+    pub feed: Option<String>,
+    /// Outputs.
+    #[command(flatten)]
+    pub analysis: AnalysisArgs,
+}
+
+/// `aircheck doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Speech model to measure.
+    #[arg(long, value_name = "MODEL", default_value = "tiny.en-q8_0", env = "AIRCHECK_MODEL")]
+    pub model: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `aircheck models`.
+#[derive(Debug, Subcommand)]
+pub enum ModelsCommand {
+    /// List the models that are known and whether they are here.
+    List,
+    /// Fetch models, check them and convert them.
+    Pull {
+        /// Names; the default model when none is given.
+        models: Vec<String>,
+    },
+    /// Check the SHA-256 of models that are here.
+    Verify {
+        /// Names; all that are here when none is given.
+        models: Vec<String>,
+    },
+    /// Print where a model lies.
+    Path {
+        /// Name.
+        #[arg(default_value = "tiny.en-q8_0")]
+        model: String,
+    },
+    /// Allow a GGML model file of your own: it is loaded once in a process of its own, then remembered by its hash.
+    Add {
+        /// The file.
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Name to use it by. Default: that of the file, without its ending.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Fetch a sample recording and print where it lies. Used by the demo and the tests.
+    #[command(hide = true)]
+    Sample {
+        /// Name.
+        name: String,
+    },
+    /// Load a model file and recognise a second of silence. Used by `add`; a bad file may crash this process.
+    #[command(hide = true)]
+    Probe {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// Loudness recommendations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Profile {
+    /// EBU R 128: -23 LUFS, -1 dBTP.
+    EbuR128,
+    /// ATSC A/85: -24 LKFS, -2 dBTP.
+    AtscA85,
+    /// Podcasts: -16 LUFS, -1 dBTP.
+    Podcast,
+}
+
+impl Profile {
+    /// The profile as events name it.
+    #[must_use]
+    pub const fn loudness(self) -> LoudnessProfile {
+        match self {
+            Self::EbuR128 => LoudnessProfile::EbuR128,
+            Self::AtscA85 => LoudnessProfile::AtscA85,
+            Self::Podcast => LoudnessProfile::Podcast,
+        }
+    }
+}

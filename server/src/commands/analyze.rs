@@ -1,0 +1,65 @@
+//! `aircheck analyze`: a file or a pipe, as fast as it goes.
+
+use std::path::Path;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::setup::{Pace, feed_name, prepare};
+use crate::cli::AnalyzeArgs;
+use crate::failure::Failure;
+use crate::ingest::{Audio, Fault, IngestError, Input, PcmSpec};
+use crate::publish::FeedIdentity;
+use crate::pump::{PumpError, Tempo, pump};
+
+/// Runs the command.
+pub(super) fn run(args: &AnalyzeArgs) -> Result<(), Failure> {
+    let pcm = args.pcm.as_deref().map(str::parse::<PcmSpec>).transpose().map_err(ingest_failure)?;
+    let input = Input::parse(&args.input).map_err(ingest_failure)?;
+    let (name, audio) = match &input {
+        Input::Stdin => ("stdin".into(), Audio::from_stdin(pcm)),
+        Input::File(path) => (name_of(path), Audio::from_file(path, pcm)),
+        Input::Live(address) => {
+            return Err(Failure::Usage(format!("{address}: a live stream; use `aircheck watch {address}`")));
+        }
+    };
+    let mut audio = audio.map_err(ingest_failure)?;
+    let identity = FeedIdentity { name: feed_name(&name), epoch: 1 };
+    let mut prepared = prepare(&args.analysis, Pace::Batch, identity, input.to_string())?;
+    let bar = bar();
+    let mut progress = |audio: &Audio| bar.set_position(audio.position().as_millis() / 1_000);
+    let pumped = pump(&mut audio, &mut prepared.run, Tempo::Free, &mut progress);
+    bar.finish_and_clear();
+    prepared.finish(pumped.map_err(pump_failure).err())
+}
+
+/// The name of a file, for its feed.
+pub(super) fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// Shows how much audio has gone in, on a terminal only.
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    let style = ProgressStyle::with_template("{spinner} {pos} s of audio, {per_sec}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// How a command fails when its input does.
+pub(super) fn ingest_failure(error: IngestError) -> Failure {
+    match error.fault() {
+        Fault::Usage => Failure::usage(error),
+        Fault::Unreachable => Failure::Unreachable(error.to_string()),
+        Fault::Input => Failure::runtime(error),
+    }
+}
+
+/// How a command fails when pumping does.
+pub(super) fn pump_failure(error: PumpError) -> Failure {
+    match error {
+        PumpError::Ingest(error) => ingest_failure(error),
+        PumpError::Run(error) => Failure::runtime(error),
+    }
+}

@@ -1,0 +1,25 @@
+//! Publishing: gives events their identity, wall time and latency, and hands them to the sinks, in one thread per
+//! feed. Decides nothing about audio.
+
+mod clock;
+mod record;
+mod tally;
+mod thread;
+
+pub use clock::WallClock;
+pub use record::{FeedIdentity, Passage, Record, Recorder};
+pub use tally::Tally;
+pub use thread::{Item, Post, Publisher};
+
+use std::io;
+
+/// Where records go. Called from the publishing thread only.
+pub trait Sink: Send {
+    /// Takes one record. An error ends the feed: what was promised to be written cannot be.
+    fn take(&mut self, record: &Record) -> io::Result<()>;
+
+    /// Nothing more is waiting at present: writes out what is held back.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

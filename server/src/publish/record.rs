@@ -1,0 +1,182 @@
+//! From an operator's event to a record: identity, wall time, latency.
+
+use std::time::{Duration, Instant};
+
+use engine::event::{Body, Data, Envelope, Event, EventId, Heartbeat, Latency, Phase, Stages};
+use engine::latency::Arrivals;
+use engine::time::{MediaTime, Span};
+use jiff::Timestamp;
+
+use super::clock::{WallClock, rfc3339};
+
+/// Blocks whose arrival is remembered: minutes of a live feed, longer than any transcript may take.
+const ARRIVALS: usize = 8_192;
+
+/// Name and epoch of a feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedIdentity {
+    /// Name: letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// Rises at each start.
+    pub epoch: u64,
+}
+
+/// The way an event took, as far as it is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Passage {
+    /// When a worker took the block that completed the proof.
+    pub taken_at: Option<Instant>,
+    /// When the operators had stated the fact, or asked for recognition.
+    pub stated_at: Instant,
+    /// Waiting for a recogniser.
+    pub queued: Option<Duration>,
+    /// Recognition.
+    pub recognised: Option<Duration>,
+}
+
+impl Passage {
+    /// The way of a fact that no operator stated (a feed's state): it is known at `now`.
+    #[must_use]
+    pub fn direct(now: Instant) -> Self {
+        Self { taken_at: None, stated_at: now, queued: None, recognised: None }
+    }
+}
+
+/// A published event.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// As it goes over the wire.
+    pub envelope: Envelope<Body>,
+    /// Arrival to visible. `None` where nothing arrived.
+    pub total: Option<Duration>,
+}
+
+/// Makes records of one feed.
+#[derive(Debug)]
+pub struct Recorder {
+    identity: FeedIdentity,
+    clock: WallClock,
+    arrivals: Arrivals,
+    durable: u64,
+    ephemeral: u64,
+}
+
+impl Recorder {
+    /// A recorder that counts from 1.
+    #[must_use]
+    pub fn new(identity: FeedIdentity, clock: WallClock) -> Self {
+        Self { identity, clock, arrivals: Arrivals::new(ARRIVALS), durable: 0, ephemeral: 0 }
+    }
+
+    /// Audio up to `end` arrived at `at`.
+    pub fn arrived(&mut self, end: MediaTime, at: Instant) {
+        self.arrivals.note(end, at);
+        self.clock.arrived(end, at);
+    }
+
+    /// A sign of life at `now`: everything that arrived before the watermark has been through the operators.
+    #[must_use]
+    pub fn heartbeat(&self, now: Instant, coverage: f64) -> Event {
+        let (watermark, at) = self.arrivals.latest().unwrap_or((MediaTime::ZERO, now));
+        let lag_ms = u64::try_from(now.saturating_duration_since(at).as_millis()).unwrap_or(u64::MAX);
+        Event::new(Span::new(watermark, watermark), watermark, Heartbeat { watermark, lag_ms, coverage })
+    }
+
+    /// The record of `event`, visible at `now`.
+    pub fn record(&mut self, event: Event, passage: Passage, now: Instant) -> Record {
+        let kind = event.kind();
+        let id = self.next_id(kind.is_ephemeral());
+        let heard = fact_position(&event);
+        let is_reaction = passage.taken_at.is_some();
+        let arrived = if is_reaction { self.arrivals.at(event.proof) } else { Some(passage.stated_at) };
+        let total = arrived.map(|at| now.saturating_duration_since(at));
+        let algorithmic = event.proof.saturating_sub(event.span.end).to_duration();
+        let latency = total.and_then(|total| {
+            Latency::new(kind, total, algorithmic, stages(passage, arrived.unwrap_or(now), now))
+        });
+        let data = Data {
+            feed: self.identity.name.clone(),
+            epoch: self.identity.epoch,
+            span: event.span,
+            body: event.body,
+            latency,
+        };
+        let time = rfc3339(self.clock.at(heard));
+        Record { envelope: Envelope::new(id, data, time, rfc3339(Timestamp::now())), total }
+    }
+
+    fn next_id(&mut self, ephemeral: bool) -> EventId {
+        if ephemeral {
+            self.ephemeral += 1;
+            EventId::Ephemeral(self.ephemeral)
+        } else {
+            self.durable += 1;
+            EventId::Durable(self.durable)
+        }
+    }
+}
+
+/// Where in the audio the fact happened: the end of what is over, else the start.
+fn fact_position(event: &Event) -> MediaTime {
+    let phase = match &event.body {
+        Body::Alert(alert) => alert.phase,
+        Body::Segment(segment) => segment.phase,
+        _ => Phase::Open,
+    };
+    match phase {
+        Phase::Open => event.span.start,
+        Phase::Close => event.span.end,
+    }
+}
+
+fn stages(passage: Passage, arrived: Instant, now: Instant) -> Stages {
+    let millis = |d: Duration| u64::try_from((d.as_micros() + 500) / 1_000).unwrap_or(u64::MAX);
+    let between = |from: Instant, to: Instant| millis(to.saturating_duration_since(from));
+    let recognition = passage.queued.unwrap_or_default() + passage.recognised.unwrap_or_default();
+    Stages {
+        lane: passage.taken_at.map(|taken| between(arrived, taken)),
+        operators: passage.taken_at.map(|taken| between(taken, passage.stated_at)),
+        queue: passage.queued.map(millis),
+        recognise: passage.recognised.map(millis),
+        publish: Some(millis(now.saturating_duration_since(passage.stated_at).saturating_sub(recognition))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use engine::event::{Gap, GapReason, Meter};
+
+    use super::*;
+
+    #[test]
+    fn durable_events_are_gapless_and_latency_counts_from_the_proof() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let identity = FeedIdentity { name: "wxyz".into(), epoch: 7 };
+        let mut recorder = Recorder::new(identity, WallClock::file());
+        recorder.arrived(MediaTime::from_secs(1), at(1_000));
+        recorder.arrived(MediaTime::from_secs(2), at(2_000));
+        let span = Span::new(MediaTime::ZERO, MediaTime::from_millis(700));
+        let gap = || Event::new(span, MediaTime::from_secs(1), Gap { frames: 5, reason: GapReason::Loss });
+        let meter = Meter { momentary_lufs: None, short_term_lufs: None, true_peak_dbtp: None };
+        let passage = Passage {
+            taken_at: Some(at(1_010)),
+            stated_at: at(1_015),
+            queued: Some(Duration::from_millis(100)),
+            recognised: None,
+        };
+        let first = recorder.record(gap(), passage, at(1_120));
+        let meter = recorder.record(Event::new(span, MediaTime::from_secs(2), meter), passage, at(2_001));
+        let second = recorder.record(gap(), passage, at(1_120));
+        let ids = [&first, &meter, &second].map(|r| r.envelope.id.clone());
+        assert_eq!(ids, ["wxyz-7-1", "wxyz-7-e1", "wxyz-7-2"]);
+        let latency = first.envelope.data.latency.unwrap();
+        assert_eq!((latency.total_ms, latency.algorithmic_ms, latency.met), (120, 300, false));
+        let stages = latency.stages_ms;
+        assert_eq!(
+            (stages.lane, stages.operators, stages.queue, stages.publish),
+            (Some(10), Some(5), Some(100), Some(5))
+        );
+    }
+}

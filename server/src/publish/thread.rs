@@ -1,0 +1,171 @@
+//! The publishing thread: takes what workers and recognisers post, records it, gives it to the sinks.
+
+use std::io;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+use engine::continuity::Conservation;
+use engine::event::{Body, Event};
+use engine::time::{MediaTime, SampleRate};
+use operators::AskHead;
+
+use super::{Passage, Record, Recorder, Sink, Tally};
+use crate::recognise::{Heard, Listener};
+
+/// Items that may wait. A full post makes its sender wait, and a worker that waits sheds at its lane, which is a gap.
+const ITEMS_MAX: usize = 8_192;
+
+/// What can be posted.
+#[derive(Debug)]
+pub enum Item {
+    /// Audio up to `end` arrived at `at`.
+    Arrived {
+        /// Media time.
+        end: MediaTime,
+        /// When.
+        at: Instant,
+    },
+    /// A fact, and the way it took.
+    Fact(Event, Passage),
+    /// Recognition was asked for.
+    Asked {
+        /// What for.
+        head: Box<AskHead>,
+        /// Rate of the feed's own audio.
+        rate: SampleRate,
+        /// The way of what follows from that alone.
+        passage: Passage,
+    },
+    /// A recogniser is done with something that was asked for.
+    Heard(Box<Heard>),
+    /// A sign of life is due.
+    Heartbeat {
+        /// When.
+        now: Instant,
+    },
+    /// What became of frames of the feed, up to `end`.
+    Counted {
+        /// Frames since the last count.
+        conservation: Conservation,
+        /// Media time.
+        end: MediaTime,
+    },
+}
+
+/// A handle to post items with. The thread ends when all are dropped.
+#[derive(Clone, Debug)]
+pub struct Post(Sender<Item>);
+
+impl Post {
+    /// Posts an item; waits while too many are waiting. `false`: publishing has failed and nothing is taken any more.
+    pub fn send(&self, item: Item) -> bool {
+        self.0.send(item).is_ok()
+    }
+}
+
+/// The running thread.
+pub struct Publisher {
+    thread: JoinHandle<io::Result<Tally>>,
+}
+
+impl Publisher {
+    /// Starts the thread. What is heard goes through `listener`, whose events are published like any others.
+    pub fn spawn(
+        recorder: Recorder,
+        listener: Listener,
+        sinks: Vec<Box<dyn Sink>>,
+    ) -> io::Result<(Self, Post)> {
+        let (sender, receiver) = bounded(ITEMS_MAX);
+        let desk = Desk { recorder, listener, sinks, tally: Tally::default() };
+        let thread = std::thread::Builder::new().name("publish".into()).spawn(move || desk.run(&receiver))?;
+        Ok((Self { thread }, Post(sender)))
+    }
+
+    /// Whether it has ended: because all posts were dropped, or because a sink failed.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Waits until everything posted is published, and says what it came to; all posts must have been dropped.
+    pub fn join(self) -> io::Result<Tally> {
+        match self.thread.join() {
+            Ok(done) => done,
+            Err(_) => Err(io::Error::other("the publishing thread panicked")),
+        }
+    }
+}
+
+struct Desk {
+    recorder: Recorder,
+    listener: Listener,
+    sinks: Vec<Box<dyn Sink>>,
+    tally: Tally,
+}
+
+impl Desk {
+    fn run(mut self, items: &Receiver<Item>) -> io::Result<Tally> {
+        let mut events: Vec<Event> = Vec::new();
+        loop {
+            let item = match items.try_recv() {
+                Ok(item) => item,
+                Err(_) => {
+                    self.flush()?;
+                    match items.recv() {
+                        Ok(item) => item,
+                        Err(_) => break,
+                    }
+                }
+            };
+            self.take(item, &mut events)?;
+        }
+        self.flush()?;
+        Ok(self.tally)
+    }
+
+    fn take(&mut self, item: Item, events: &mut Vec<Event>) -> io::Result<()> {
+        match item {
+            Item::Arrived { end, at } => self.recorder.arrived(end, at),
+            Item::Fact(event, passage) => self.publish(event, passage)?,
+            Item::Asked { head, rate, passage } => {
+                self.listener.asked(&head, rate, &mut |event: &Event| events.push(event.clone()));
+                self.publish_heard(events, passage)?;
+            }
+            Item::Heard(heard) => {
+                self.listener.heard(&heard, &mut |event: &Event| events.push(event.clone()));
+                self.publish_heard(events, heard.passage)?;
+            }
+            Item::Heartbeat { now } => {
+                let event = self.recorder.heartbeat(now, self.tally.conservation.coverage());
+                self.publish(event, Passage::direct(now))?;
+            }
+            Item::Counted { conservation, end } => {
+                self.tally.conservation.add(conservation);
+                self.tally.duration = self.tally.duration.max(end);
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes what recognition led to. Its gaps are audio that was analysed but for the transcript.
+    fn publish_heard(&mut self, events: &mut Vec<Event>, passage: Passage) -> io::Result<()> {
+        for event in events.drain(..) {
+            if let Body::Gap(gap) = &event.body {
+                self.tally.conservation.take_back(gap.frames);
+            }
+            self.publish(event, passage)?;
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, event: Event, passage: Passage) -> io::Result<()> {
+        let record: Record = self.recorder.record(event, passage, Instant::now());
+        self.tally.count(&record);
+        self.sinks.iter_mut().try_for_each(|sink| sink.take(&record))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sinks.iter_mut().try_for_each(|sink| sink.flush())
+    }
+}

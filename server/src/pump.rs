@@ -1,0 +1,144 @@
+//! The pump: moves an input's audio into a run, and everything else that the input says, in its place.
+
+use std::time::Instant;
+
+use crossbeam::sync::Parker;
+use engine::audio::{Block, Format};
+use engine::event::{Event, Feed, FeedState, Gap, GapReason};
+use engine::time::Span;
+use thiserror::Error;
+
+use crate::ingest::{Audio, IngestError, Step, Stream};
+use crate::run::{FeedRun, RunError};
+
+/// When a block may go on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tempo {
+    /// At once.
+    Free,
+    /// When its last sample would have been heard, had the input begun with the first block.
+    RealTime,
+}
+
+/// Why pumping stopped before the end of the input.
+#[derive(Debug, Error)]
+pub enum PumpError {
+    /// The input failed.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    /// The run failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// Moves everything from `audio` to `run` until its end; `progress` is called after each block.
+pub fn pump(
+    audio: &mut Audio,
+    run: &mut FeedRun,
+    tempo: Tempo,
+    progress: &mut dyn FnMut(&Audio),
+) -> Result<(), PumpError> {
+    let mut pump = Pump { run, stream: None, tempo, began: None };
+    let mut spare = Spare::Scratch(Block::spare(Format::SPEECH, 1));
+    while pump.run.is_publishing() {
+        let step = audio.next_block(spare.block())?;
+        match step {
+            Step::Block => {
+                pump.block(spare);
+                progress(audio);
+                spare = pump.spare()?;
+            }
+            Step::Format(stream) => {
+                pump.format(stream, audio);
+                spare = pump.spare()?;
+            }
+            Step::Gap(span, gap) => pump.run.leave_out(span, gap),
+            Step::Metadata(metadata) => pump.state(audio, metadata),
+            Step::Feed(feed) => pump.state(audio, feed),
+            Step::Note(note) => tracing::warn!("{note}"),
+            Step::End => break,
+        }
+    }
+    Ok(())
+}
+
+/// A block to fill.
+enum Spare {
+    /// From the lane.
+    Lane(Block),
+    /// The lane is full: what is filled in here is shed.
+    Scratch(Block),
+}
+
+impl Spare {
+    fn block(&mut self) -> &mut Block {
+        match self {
+            Self::Lane(block) | Self::Scratch(block) => block,
+        }
+    }
+}
+
+struct Pump<'a> {
+    run: &'a mut FeedRun,
+    stream: Option<Stream>,
+    tempo: Tempo,
+    began: Option<Instant>,
+}
+
+impl Pump<'_> {
+    fn spare(&mut self) -> Result<Spare, RunError> {
+        let Some(stream) = self.stream else { return Ok(Spare::Scratch(Block::spare(Format::SPEECH, 1))) };
+        Ok(match self.run.take(stream.format)? {
+            Some(block) => Spare::Lane(block),
+            None => Spare::Scratch(Block::spare(stream.format, self.run.block_frames(stream.format))),
+        })
+    }
+
+    fn block(&mut self, spare: Spare) {
+        match spare {
+            Spare::Lane(mut block) => {
+                self.pace(&mut block);
+                self.run.send(block);
+            }
+            Spare::Scratch(block) => {
+                let gap = Gap { frames: block.n_frames() as u64, reason: GapReason::Overload };
+                self.run.leave_out(block.span(), gap);
+            }
+        }
+    }
+
+    fn format(&mut self, stream: Stream, audio: &Audio) {
+        if self.stream.replace(stream) == Some(stream) {
+            return;
+        }
+        let feed = Feed {
+            state: FeedState::Format,
+            reason: None,
+            codec: Some(stream.codec.to_owned()),
+            rate_hz: Some(stream.format.rate().hz()),
+            channels: Some(stream.format.n_channels()),
+        };
+        self.state(audio, feed);
+    }
+
+    fn state(&self, audio: &Audio, body: impl Into<engine::event::Body>) {
+        let here = audio.position();
+        self.run.state(Event::new(Span::new(here, here), here, body));
+    }
+
+    /// Holds a block back until its last sample is due.
+    fn pace(&mut self, block: &mut Block) {
+        if self.tempo == Tempo::Free {
+            return;
+        }
+        let span = block.span();
+        let begin =
+            || block.received_at().checked_sub(span.start.to_duration()).unwrap_or(block.received_at());
+        let due = *self.began.get_or_insert_with(begin) + span.end.to_duration();
+        let parker = Parker::new();
+        while Instant::now() < due {
+            parker.park_deadline(due);
+        }
+        block.arrived(due);
+    }
+}

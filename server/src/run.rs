@@ -1,0 +1,242 @@
+//! One feed's run: publisher, recognisers, worker and lane, put together and taken apart in the right order.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use engine::audio::{Block, Format};
+use engine::continuity::Conservation;
+use engine::event::{Event, Gap, GapReason};
+use engine::lane::{LaneConfig, LaneSender, WhenFull};
+use engine::time::{MediaTime, Span};
+use engine::worker::Worker;
+use models::Recognizer;
+use operators::{Analysis, AnalysisConfig, BuildError};
+use thiserror::Error;
+
+use crate::feed::FeedConsumer;
+use crate::publish::{FeedIdentity, Item, Passage, Post, Publisher, Recorder, Sink, Tally, WallClock};
+use crate::recognise::{Asker, Listener, PoolConfig, RecogniserPool};
+
+/// Why a run could not go on.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// An operator refused its configuration.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A thread could not be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+    /// What was found out could not be written.
+    #[error("cannot write the output: {0}")]
+    Output(io::Error),
+    /// The analysis panicked; a `gap` event says from where.
+    #[error("the analysis failed at {0} s")]
+    Analysis(MediaTime),
+}
+
+/// How a feed's blocks travel.
+#[derive(Clone, Copy, Debug)]
+pub struct Travel {
+    /// Longest block.
+    pub block: Duration,
+    /// Longest wait in the lane.
+    pub lane: Duration,
+    /// What to do when the lane is full.
+    pub when_full: WhenFull,
+}
+
+impl Travel {
+    /// For files and pipes: large blocks, and the source waits.
+    pub const BATCH: Self =
+        Self { block: Duration::from_millis(100), lane: Duration::from_secs(2), when_full: WhenFull::Wait };
+    /// For live feeds: small blocks; when five seconds wait and none is taken for another one, audio is shed: a gap.
+    pub const LIVE: Self = Self {
+        block: Duration::from_millis(20),
+        lane: Duration::from_secs(5),
+        when_full: WhenFull::ShedAfter(Duration::from_secs(1)),
+    };
+}
+
+/// What a run is made of.
+pub struct Setup {
+    /// Name and epoch of the feed.
+    pub identity: FeedIdentity,
+    /// Its wall clock.
+    pub clock: WallClock,
+    /// How its blocks travel.
+    pub travel: Travel,
+    /// What is analysed.
+    pub analysis: AnalysisConfig,
+    /// Recognisers, one a thread; none: no recognition.
+    pub recognizers: Vec<Box<dyn Recognizer>>,
+    /// How recognition is queued.
+    pub pool: PoolConfig,
+    /// Transcripts and keywords.
+    pub listener: Listener,
+    /// Where events go.
+    pub sinks: Vec<Box<dyn Sink>>,
+}
+
+/// A run that takes blocks.
+pub struct FeedRun {
+    travel: Travel,
+    config: AnalysisConfig,
+    post: Post,
+    publisher: Publisher,
+    pool: Option<RecogniserPool>,
+    open: Option<Open>,
+    recognise_busy: Duration,
+}
+
+/// A stretch of one format.
+struct Open {
+    format: Format,
+    lane: LaneSender,
+    worker: Worker,
+    end: MediaTime,
+    missing: Option<Missing>,
+}
+
+/// Frames that were left out since the last block that was sent.
+struct Missing {
+    span: Span,
+    frames: u64,
+    reason: GapReason,
+}
+
+impl FeedRun {
+    /// Starts the threads.
+    pub fn start(setup: Setup) -> Result<Self, RunError> {
+        let recorder = Recorder::new(setup.identity, setup.clock);
+        let (publisher, post) =
+            Publisher::spawn(recorder, setup.listener, setup.sinks).map_err(RunError::Thread)?;
+        let pool = match setup.recognizers {
+            none if none.is_empty() => None,
+            some => Some(RecogniserPool::start(some, &setup.pool).map_err(RunError::Thread)?),
+        };
+        Ok(Self {
+            travel: setup.travel,
+            config: setup.analysis,
+            post,
+            publisher,
+            pool,
+            open: None,
+            recognise_busy: Duration::ZERO,
+        })
+    }
+
+    /// Publishes something that is known without analysis, such as a change of the feed's state.
+    pub fn state(&self, event: Event) {
+        self.post.send(Item::Fact(event, Passage::direct(Instant::now())));
+    }
+
+    /// Reports frames that are not analysed.
+    fn gap(&self, span: Span, gap: Gap) {
+        self.state(Event::new(span, span.end, gap));
+        let conservation = Conservation { received: gap.frames, analysed: 0, in_gaps: gap.frames };
+        self.post.send(Item::Counted { conservation, end: span.end });
+    }
+
+    /// Whether anything can still be published. `false`: the output broke, see [`Self::finish`].
+    #[must_use]
+    pub fn is_publishing(&self) -> bool {
+        !self.publisher.is_finished()
+    }
+
+    /// An empty block of `format` to fill. `None`: the lane is full; say so with [`Self::leave_out`].
+    pub fn take(&mut self, format: Format) -> Result<Option<Block>, RunError> {
+        if self.open.as_ref().is_none_or(|open| open.format != format) {
+            self.close()?;
+            self.open = Some(self.open(format)?);
+        }
+        let Some(open) = &self.open else { return Ok(None) };
+        let block = open.lane.take();
+        if block.is_none() && open.lane.is_abandoned() {
+            return Err(RunError::Analysis(open.end));
+        }
+        Ok(block)
+    }
+
+    /// Sends a filled block on its way.
+    pub fn send(&mut self, mut block: Block) {
+        if let Some(open) = &mut self.open {
+            if let Some(missing) = open.missing.take() {
+                block.explain_missing(Gap { frames: missing.frames, reason: missing.reason });
+            }
+            open.end = block.span().end;
+            open.lane.send(block);
+        }
+    }
+
+    /// Leaves out `gap` at `span`: lost by the source, or shed because there was no block for it. The worker reports it
+    /// with the next block; one at the very end is reported when the run ends.
+    pub fn leave_out(&mut self, span: Span, gap: Gap) {
+        if let Some(open) = &mut self.open {
+            let Gap { frames, reason } = gap;
+            let missing = open.missing.get_or_insert(Missing { span, frames: 0, reason });
+            missing.span.end = span.end;
+            missing.frames += frames;
+        }
+    }
+
+    /// A handle to post to this run's publisher.
+    #[must_use]
+    pub fn post(&self) -> Post {
+        self.post.clone()
+    }
+
+    /// Ends the run: everything taken is analysed, recognised and published.
+    pub fn finish(mut self) -> Result<(Tally, Duration), RunError> {
+        let closed = self.close();
+        if let Some(pool) = self.pool.take() {
+            self.recognise_busy = pool.join();
+        }
+        drop(self.post);
+        let tally = self.publisher.join().map_err(RunError::Output)?;
+        closed?;
+        Ok((tally, self.recognise_busy))
+    }
+
+    /// Frames that a block of `format` holds.
+    #[must_use]
+    pub fn block_frames(&self, format: Format) -> usize {
+        frames_in(self.travel.block, format)
+    }
+
+    fn open(&self, format: Format) -> Result<Open, RunError> {
+        let block_frames = self.block_frames(format);
+        let config = LaneConfig {
+            format,
+            block_frames,
+            n_blocks: frames_in(self.travel.lane, format).div_ceil(block_frames),
+            when_full: self.travel.when_full,
+        };
+        let analysis = Analysis::new(format, block_frames, &self.config)?;
+        let asker: Option<Asker> =
+            self.pool.as_ref().map(|pool| pool.asker(format.rate(), self.post.clone()));
+        let consumer = FeedConsumer::new(analysis, self.post.clone(), asker);
+        let worker = Worker::spawn("analyse-0").map_err(RunError::Thread)?;
+        let lane = worker
+            .pin(config, Box::new(consumer))
+            .map_err(|_| RunError::Thread(io::Error::other("the worker takes no more feeds")))?;
+        Ok(Open { format, lane, worker, end: MediaTime::ZERO, missing: None })
+    }
+
+    /// Ends the stretch: waits until the worker has taken everything.
+    fn close(&mut self) -> Result<(), RunError> {
+        let Some(open) = self.open.take() else { return Ok(()) };
+        let abandoned = open.lane.is_abandoned();
+        drop(open.lane);
+        drop(open.worker);
+        if let Some(Missing { span, frames, reason }) = open.missing {
+            self.gap(span, Gap { frames, reason });
+        }
+        if abandoned { Err(RunError::Analysis(open.end)) } else { Ok(()) }
+    }
+}
+
+/// Frames of `format` in `time`, at least one.
+fn frames_in(time: Duration, format: Format) -> usize {
+    let frames = time.as_millis() * u128::from(format.rate().hz()) / 1_000;
+    usize::try_from(frames).unwrap_or(usize::MAX).max(1)
+}
