@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
+use engine::audio::Format;
+use engine::time::SampleRate;
 use symphonia::core::common::Limit;
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::{Hint as ProbeHint, Probe};
@@ -68,6 +70,10 @@ pub(super) fn open(
     let start = starts_with(source.head());
     let reader = probe(kind, source).map_err(|error| at.open_error(error, &start, byte_len.is_some()))?;
     let track = Track::choose(reader.as_ref()).map_err(|what| at.unsupported(what))?;
+    if let Some(Err(source)) = track.n_channels().map(|n| Format::new(SampleRate::HZ_16000, n)) {
+        // Before a decoder makes room for them.
+        return Err(IngestError::Channels { place: place.into(), source });
+    }
     let format = reader.format_info().short_name;
     let format_id = reader.format_info().format;
     let frames_max = match kind {

@@ -94,6 +94,11 @@ impl Track {
         Ok(())
     }
 
+    /// Channels that the container states. The decoder has the last word.
+    pub(super) fn n_channels(&self) -> Option<usize> {
+        self.params.channels.as_ref().map(|channels| channels.count())
+    }
+
     /// Rate that the container states, Hz. The decoder has the last word.
     pub(super) fn rate_hz(&self) -> Option<u32> {
         self.params.sample_rate.filter(|&rate| rate > 0)
