@@ -14,7 +14,7 @@ use crate::levels::{Levels, LevelsConfig};
 use crate::loudness::{Loudness, LoudnessConfig};
 use crate::resample::Resample;
 use crate::sanitise::Sanitise;
-use crate::utterances::{Ask, UtteranceConfig, Utterances};
+use crate::utterances::{Ask, Speech, UtteranceConfig};
 use crate::voice::{Voice, VoiceConfig};
 
 /// What is analysed, and with which limits.
@@ -26,7 +26,7 @@ pub struct AnalysisConfig {
     pub dead_air: DeadAirConfig,
     /// Loudness and its target.
     pub loudness: LoudnessConfig,
-    /// Speech or not, per hop.
+    /// Speech or not, per hop. Recognition has its own.
     pub voice: VoiceConfig,
     /// How speech is cut for recognition. `None`: it is not recognised.
     pub utterances: Option<UtteranceConfig>,
@@ -39,7 +39,7 @@ pub struct Analysis {
     sanitise: Sanitise,
     condition: Fan<Block, Event>,
     hops: Hops,
-    utterances: Option<Utterances>,
+    speech: Option<Speech>,
 }
 
 impl Analysis {
@@ -58,27 +58,27 @@ impl Analysis {
             sanitise: Sanitise::new(format, block_frames)?,
             condition,
             hops,
-            utterances: config.utterances.as_ref().map(Utterances::new).transpose()?,
+            speech: config.utterances.as_ref().map(Speech::new).transpose()?,
         })
     }
 
     /// Takes a block; emits what follows from it.
     pub fn push(&mut self, block: &Block, events: &mut dyn Emit<Event>, asks: &mut dyn Emit<Ask>) {
-        let Self { sanitise, condition, hops, utterances } = self;
+        let Self { sanitise, condition, hops, speech } = self;
         sanitise.push(block, &mut |clean: &Block| {
             condition.push(clean, events);
-            hops.push(clean, &mut |hop: &Hop| judge(hop, utterances, events, asks));
+            hops.push(clean, &mut |hop: &Hop| judge(hop, speech, events, asks));
         });
     }
 
     /// End of the feed, or of an unbroken stretch of it: emits what is still held. [`Self::reset`] must follow
     /// before more is pushed.
     pub fn flush(&mut self, events: &mut dyn Emit<Event>, asks: &mut dyn Emit<Ask>) {
-        let Self { condition, hops, utterances, .. } = self;
+        let Self { condition, hops, speech, .. } = self;
         condition.flush(events);
-        hops.flush(&mut |hop: &Hop| judge(hop, utterances, events, asks));
-        if let Some(utterances) = utterances {
-            utterances.flush(asks);
+        hops.flush(&mut |hop: &Hop| judge(hop, speech, events, asks));
+        if let Some(speech) = speech {
+            speech.flush(asks);
         }
     }
 
@@ -87,8 +87,8 @@ impl Analysis {
         self.sanitise.reset();
         self.condition.reset();
         self.hops.reset();
-        if let Some(utterances) = &mut self.utterances {
-            utterances.reset();
+        if let Some(speech) = &mut self.speech {
+            speech.reset();
         }
     }
 
@@ -105,14 +105,9 @@ impl Analysis {
     }
 }
 
-fn judge(
-    hop: &Hop,
-    utterances: &mut Option<Utterances>,
-    events: &mut dyn Emit<Event>,
-    asks: &mut dyn Emit<Ask>,
-) {
+fn judge(hop: &Hop, speech: &mut Option<Speech>, events: &mut dyn Emit<Event>, asks: &mut dyn Emit<Ask>) {
     let _ = events;
-    if let Some(utterances) = utterances {
-        utterances.push(hop, asks);
+    if let Some(speech) = speech {
+        speech.push(hop, asks);
     }
 }

@@ -32,7 +32,10 @@ fn real_speech_becomes_events_captions_transcript_and_keywords() {
     }
     let found = of_kind(&events, "keyword");
     assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!((&found[0]["data"]["rule"], &found[0]["data"]["state"]), (&"dickens".into(), &"confirmed".into()));
+    assert_eq!(
+        (&found[0]["data"]["rule"], &found[0]["data"]["state"]),
+        (&"dickens".into(), &"confirmed".into())
+    );
     let starts: Vec<f64> = of_kind(&events, "transcript.final").iter().map(|e| span(e).0).collect();
     assert!(starts.is_sorted(), "finals come in order: {starts:?}");
 
@@ -76,13 +79,15 @@ fn a_file_through_a_pipe_and_its_raw_samples_say_the_same() {
 fn dead_air_clipping_and_a_lost_channel_are_found_where_they_are() {
     let dir = scratch();
     let (noise, wav) = (dir.path().join("noise.wav"), dir.path().join("a.wav"));
-    ffmpeg(&["-f", "lavfi", "-i", "anoisesrc=d=40:r=48000:a=0.1:seed=1,aformat=channel_layouts=stereo"], &noise);
+    ffmpeg(
+        &["-f", "lavfi", "-i", "anoisesrc=d=40:r=48000:a=0.1:seed=1,aformat=channel_layouts=stereo"],
+        &noise,
+    );
     let damage = "volume=0:enable='between(t,5,17)',\
                   volume=40:enable='between(t,22,25)',\
                   aeval='clip(val(0),-1,1)*0.999|if(between(t,30,36),0,clip(val(1),-1,1)*0.999)'";
     ffmpeg(&["-i", &noise.display().to_string(), "-af", damage, "-c:a", "pcm_s16le"], &wav);
-    let output =
-        expect(0, &["analyze", &wav.display().to_string(), "--no-transcript", "--events", "-"]);
+    let output = expect(0, &["analyze", &wav.display().to_string(), "--no-transcript", "--events", "-"]);
     let events = events(&output.stdout);
     for (kind, start, end) in
         [("alert.dead_air", 5.0, 17.0), ("alert.clipping", 22.0, 25.0), ("alert.channel_lost", 30.0, 36.0)]
@@ -123,7 +128,10 @@ fn samples_that_are_not_numbers_are_analysed_as_silence() {
     });
     fs::write(&path, samples.flat_map(f32::to_le_bytes).collect::<Vec<u8>>()).unwrap();
     let path = path.display().to_string();
-    let output = expect(0, &["analyze", &path, "--pcm", "f32le:48000:1", "--no-transcript", "--events", "-", "--meter"]);
+    let output = expect(
+        0,
+        &["analyze", &path, "--pcm", "f32le:48000:1", "--no-transcript", "--events", "-", "--meter"],
+    );
     let events = events(&output.stdout);
     assert!(of_kind(&events, "meter").len() > 15);
     assert!(!String::from_utf8_lossy(&output.stdout).contains("NaN"));
@@ -136,7 +144,9 @@ fn bad_input_is_one_line_and_the_right_status() {
     fs::write(path("empty.wav"), b"").unwrap();
     fs::write(path("text.mp3"), "just a text\n".repeat(500)).unwrap();
     fs::write(path("bad-model.bin"), b"ggml").unwrap();
-    let mut header = b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0\x02\0\x80\xbb\0\0\0\xee\x02\0\x04\0\x10\0data".to_vec();
+    let mut header =
+        b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0\x02\0\x80\xbb\0\0\0\xee\x02\0\x04\0\x10\0data"
+            .to_vec();
     header.extend([0xff; 4]);
     fs::write(path("claims-4-gb.wav"), &header).unwrap();
     let speech = sample("beckett.wav");

@@ -50,10 +50,8 @@ pub(crate) fn events(ndjson: &[u8]) -> Vec<Value> {
     for event in &events {
         check_schema(event);
     }
-    let sequences: Vec<u64> = events
-        .iter()
-        .filter_map(|event| event.get("sequence")?.as_str()?.parse().ok())
-        .collect();
+    let sequences: Vec<u64> =
+        events.iter().filter_map(|event| event.get("sequence")?.as_str()?.parse().ok()).collect();
     let gapless: Vec<u64> = (1..=sequences.len() as u64).collect();
     assert_eq!(sequences, gapless, "sequence numbers are gapless");
     events
