@@ -11,8 +11,8 @@ use engine::operator::{Chain, Operator};
 use engine::time::{MediaTime, SampleRate};
 use models::{Recognizer, Transcription};
 use operators::{
-    Ask, AskHead, Decoder, Downmix, FrontEnd, Heard, Outcome, Purpose, Resample, Transcriber,
-    TranscriberConfig, UtteranceConfig, Utterances, Voice, VoiceConfig,
+    Ask, AskHead, Decoder, Downmix, FrontEnd, Heard, Outcome, Purpose, Resample, Speech, Transcriber,
+    TranscriberConfig, UtteranceConfig,
 };
 
 use crate::audio::Audio;
@@ -41,8 +41,6 @@ pub struct Report {
 
 /// Everything between a file and its events, for one recogniser.
 pub struct Listener<'a> {
-    /// How speech is told from the rest.
-    pub voice: VoiceConfig,
     /// How speech is cut.
     pub utterances: UtteranceConfig,
     /// Guards.
@@ -61,12 +59,8 @@ impl Listener<'_> {
             Downmix::new(format, BLOCK_FRAMES).map_err(|e| failed(&e))?,
             Resample::new(rate).map_err(|e| failed(&e))?,
         );
-        let hear = Chain::new(
-            FrontEnd::new().map_err(|e| failed(&e))?,
-            Voice::new(self.voice).map_err(|e| failed(&e))?,
-        );
-        let utterances = Utterances::new(&self.utterances).map_err(|e| failed(&e))?;
-        let mut pipeline = Chain::new(Chain::new(condition, hear), utterances);
+        let hops = Chain::new(condition, FrontEnd::new().map_err(|e| failed(&e))?);
+        let mut pipeline = Chain::new(hops, Speech::new(&self.utterances).map_err(|e| failed(&e))?);
         let mut desk = Desk {
             decoder: self.decoder,
             recognizer: self.recognizer,

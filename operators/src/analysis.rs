@@ -15,7 +15,7 @@ use crate::levels::{Levels, LevelsConfig};
 use crate::loudness::{Loudness, LoudnessConfig};
 use crate::resample::Resample;
 use crate::sanitise::Sanitise;
-use crate::utterances::{Ask, UtteranceConfig, Utterances};
+use crate::utterances::{Ask, Speech, UtteranceConfig};
 use crate::voice::{Voice, VoiceConfig};
 
 /// What is analysed, and with which limits.
@@ -27,7 +27,7 @@ pub struct AnalysisConfig {
     pub dead_air: DeadAirConfig,
     /// Loudness and its target.
     pub loudness: LoudnessConfig,
-    /// Speech or not, per hop.
+    /// Speech or not, per hop. Recognition has its own.
     pub voice: VoiceConfig,
     /// Speech, music, silence, noise.
     pub activity: ActivityConfig,
@@ -43,7 +43,7 @@ pub struct Analysis {
     condition: Fan<Block, Event>,
     hops: Hops,
     activity: Activity,
-    utterances: Option<Utterances>,
+    utterances: Option<Speech>,
 }
 
 impl Analysis {
@@ -63,7 +63,7 @@ impl Analysis {
             condition,
             hops,
             activity: Activity::new(config.activity)?,
-            utterances: config.utterances.as_ref().map(Utterances::new).transpose()?,
+            utterances: config.utterances.as_ref().map(Speech::new).transpose()?,
         })
     }
 
@@ -115,7 +115,7 @@ impl Analysis {
 fn judge(
     hop: &Hop,
     activity: &mut Activity,
-    utterances: &mut Option<Utterances>,
+    utterances: &mut Option<Speech>,
     events: &mut dyn Emit<Event>,
     asks: &mut dyn Emit<Ask>,
 ) {

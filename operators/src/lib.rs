@@ -43,5 +43,7 @@ pub use sanitise::{SAMPLE_MAX, Sanitise};
 pub use transcript::{
     DecodeCounts, DecodePolicy, Decoder, Heard, LoopLimits, Outcome, Transcriber, TranscriberConfig,
 };
-pub use utterances::{Ask, AskHead, Purpose, UTTERANCE_HOPS_MAX, UtteranceConfig, Utterances, Voiced};
+pub use utterances::{
+    Ask, AskHead, Purpose, Speech, UTTERANCE_HOPS_MAX, UtteranceConfig, Utterances, Voiced,
+};
 pub use voice::{Voice, VoiceConfig};

@@ -11,7 +11,7 @@ use benches::speech::{Listener, Report, cpu_secs, quantile};
 use models::store::{DEFAULT_MODEL, Store};
 use models::whisper::{Whisper, WhisperOptions};
 use models::{CONTEXT_FRAMES_MAX, DecodeOptions, Recognizer, Transcription};
-use operators::{DecodeCounts, DecodePolicy, Decoder, UtteranceConfig, VoiceConfig};
+use operators::{DecodeCounts, DecodePolicy, Decoder, UtteranceConfig};
 
 /// English clips whose transcripts are human and word-exact (the data's README).
 const SPEECH: [&str; 6] =
@@ -112,8 +112,8 @@ impl Run {
         let mut decoder = Decoder::new(DecodePolicy::default()).map_err(|e| e.to_string())?;
         for clip in clips {
             let audio = Audio::read(&clip.path)?;
-            let (voice, utterances) = (VoiceConfig::default(), config.clone());
-            let report = Listener { voice, utterances, decoder: &mut decoder, recognizer }.listen(&audio)?;
+            let utterances = config.clone();
+            let report = Listener { utterances, decoder: &mut decoder, recognizer }.listen(&audio)?;
             let error = Errors::between(&words(&clip.transcript), &words(&report.text));
             tell(clip, error, &report.text);
             run.errors.add(error);

@@ -4,11 +4,13 @@
 mod ask;
 mod config;
 mod pause;
+mod speech;
 #[cfg(test)]
 mod tests;
 
 pub use ask::{Ask, AskHead, Purpose, UTTERANCE_HOPS_MAX, Voiced};
 pub use config::UtteranceConfig;
+pub use speech::Speech;
 
 use engine::operator::{Emit, Operator};
 use engine::time::{MediaTime, Span};
@@ -19,7 +21,7 @@ use ask::time_after;
 use config::{Limits, partial_hops};
 use pause::{Mark, best_pause};
 
-/// Hops in, requests for recognition out.
+/// Hops whose `speech` is filled in, requests for recognition out. [`Speech`] fills it in by itself.
 ///
 /// Every sample belongs to at most one utterance. An utterance whose [`Purpose::Partial`] or
 /// [`Purpose::Speculative`] was asked for always ends in a `Final` or a `Confirm`, at the latest when flushed: flush

@@ -1,10 +1,13 @@
 //! The four laws for `Utterances`, which take hops and lend audio.
 
+use std::f32::consts::TAU;
+
+use engine::operator::Chain;
 use engine::time::MediaTime;
-use operators::{Ask, AskHead, Hop, Purpose, UtteranceConfig, Utterances, hop_time};
+use operators::{Ask, AskHead, FrontEnd, Hop, Purpose, Speech, UtteranceConfig, Utterances, hop_time};
 
 use crate::law::{self, Emitted};
-use crate::signal::Random;
+use crate::signal::{Audio, Random};
 
 impl Emitted for Ask {
     type Log = Vec<(AskHead, Vec<f32>)>;
@@ -40,4 +43,18 @@ fn utterances() {
     for config in [UtteranceConfig::live(), UtteranceConfig::batch()] {
         law::all(|| Utterances::new(&config).unwrap(), &talk());
     }
+}
+
+/// Three bursts of buzzing syllables, which earshot takes for speech.
+fn syllables() -> Audio {
+    let buzz = |t: f32| (1..20).map(|n| (t * 120.0 * n as f32 * TAU).sin() / n as f32).sum::<f32>();
+    let voice = move |t: f32, _| 0.3 * (t * 4.0 * TAU / 2.0).sin().powi(2) * buzz(t);
+    let hush = |_, _| 0.0;
+    Audio::new(16_000, 1).then(0.3, hush).then(2.4, voice).then(0.7, hush).then(1.3, voice).then(0.5, hush)
+}
+
+#[test]
+fn speech() {
+    let make = || Chain::new(FrontEnd::new().unwrap(), Speech::new(&UtteranceConfig::live()).unwrap());
+    law::all(make, &syllables());
 }

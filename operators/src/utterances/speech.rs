@@ -1,0 +1,53 @@
+//! Utterances with an ear of their own. Nothing is cut here.
+
+use engine::operator::{Emit, Operator};
+use engine::time::MediaTime;
+
+use super::{Ask, UtteranceConfig, Utterances};
+use crate::error::BuildError;
+use crate::hop::Hop;
+use crate::voice::Voice;
+
+/// Hops in, requests for recognition out: [`Voice`], as recognition needs it, and [`Utterances`]. What the hops say
+/// about speech already is not used.
+pub struct Speech {
+    voice: Voice,
+    utterances: Utterances,
+}
+
+impl Speech {
+    /// Both from one configuration.
+    pub fn new(config: &UtteranceConfig) -> Result<Self, BuildError> {
+        Ok(Self { voice: Voice::new(config.voice)?, utterances: Utterances::new(config)? })
+    }
+
+    /// From now on asks for partials every `interval`, or for none: the first steps of the ladder under overload.
+    pub fn change_pace(&mut self, interval: Option<MediaTime>) -> Result<(), BuildError> {
+        self.utterances.change_pace(interval)
+    }
+}
+
+impl Operator for Speech {
+    type In = Hop;
+    type Out = Ask;
+
+    fn push(&mut self, hop: &Hop, out: &mut dyn Emit<Ask>) {
+        let Self { voice, utterances } = self;
+        voice.push(hop, &mut |hop: &Hop| utterances.push(hop, out));
+    }
+
+    fn flush(&mut self, out: &mut dyn Emit<Ask>) {
+        let Self { voice, utterances } = self;
+        voice.flush(&mut |hop: &Hop| utterances.push(hop, out));
+        utterances.flush(out);
+    }
+
+    fn reset(&mut self) {
+        self.voice.reset();
+        self.utterances.reset();
+    }
+
+    fn latency(&self) -> MediaTime {
+        self.voice.latency() + self.utterances.latency()
+    }
+}
