@@ -11,8 +11,8 @@ use engine::operator::{Chain, Operator};
 use engine::time::{MediaTime, SampleRate};
 use models::{Recognizer, Transcription};
 use operators::{
-    Ask, AskHead, Decoder, Downmix, FrontEnd, Heard, Outcome, Purpose, Resample, Speech, Transcriber,
-    TranscriberConfig, UtteranceConfig,
+    Ask, AskHead, Decoder, Downmix, FrontEnd, Heard, Kinds, Outcome, Purpose, Resample, Speech, Transcriber,
+    TranscriberConfig, UtteranceConfig, Voice, VoiceConfig,
 };
 
 use crate::audio::Audio;
@@ -60,6 +60,8 @@ impl Listener<'_> {
             Resample::new(rate).map_err(|e| failed(&e))?,
         );
         let hops = Chain::new(condition, FrontEnd::new().map_err(|e| failed(&e))?);
+        let voice = Voice::new(VoiceConfig::default()).map_err(|e| failed(&e))?;
+        let hops = Chain::new(Chain::new(hops, voice), Kinds::default());
         let mut pipeline = Chain::new(hops, Speech::new(&self.utterances).map_err(|e| failed(&e))?);
         let mut desk = Desk {
             decoder: self.decoder,

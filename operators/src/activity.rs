@@ -6,10 +6,11 @@ use engine::time::{MediaTime, SampleRate};
 
 use crate::BuildError;
 use crate::error::check_range;
-use crate::hop::{HOP_FRAMES, Hop};
+use crate::hop::{HOP_FRAMES, Hop, N_KINDS};
 
 mod edge;
 mod features;
+mod kinds;
 #[allow(clippy::approx_constant, reason = "trained numbers are what they are")]
 mod model;
 mod modulation;
@@ -21,6 +22,7 @@ mod writer;
 use edge::Edges;
 use features::LOOK_BEATS;
 pub use features::{Features, N_FEATURES};
+pub use kinds::Kinds;
 use path::{Level, Path, Told};
 use silence::{Borders, Silence};
 use writer::Writer;
@@ -28,10 +30,13 @@ use writer::Writer;
 /// Hops between two looks.
 const BEAT: u64 = features::BEAT_HOPS as u64;
 /// What the numbers of the net mean.
-const KINDS: [SegmentKind; net::N_KINDS] = [SegmentKind::Speech, SegmentKind::Music, SegmentKind::Noise];
+const KINDS: [SegmentKind; N_KINDS] = [SegmentKind::Speech, SegmentKind::Music, SegmentKind::Noise];
+/// Number of music among them.
+const MUSIC: usize = 1;
 /// How far from the beat at which another kind begins the edge is looked for, hops before and after.
 const EDGE_BEFORE: u64 = 50;
 const EDGE_AFTER: u64 = 20;
+
 /// What counts as silence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ActivityConfig {
@@ -45,15 +50,14 @@ impl Default for ActivityConfig {
     }
 }
 
-/// Hops with `speech` filled in, segments out: each closes where the next one opens.
+/// Hops with `kinds` filled in, segments out: each closes where the next one opens.
 ///
 /// Speech over music is speech; a steady test tone is noise; a second below the silence level is silence, a shorter
-/// pause belongs to what is around it. Every 100 ms are told 1.4 s after their beginning, by a small net that looks
-/// at 1.5 s around them and by the most likely path through what it says. Edges lie where the level crosses the
+/// pause belongs to what is around it. Every 100 ms are told 1.4 s after their beginning, by the most likely path
+/// through their kinds. Edges lie where the level crosses the
 /// silence level, or else where the spectrum changes most.
 pub struct Activity {
     config: ActivityConfig,
-    features: Features,
     path: Path,
     silence: Silence,
     borders: Borders,
@@ -82,7 +86,6 @@ impl Activity {
     fn fresh(config: ActivityConfig) -> Self {
         Self {
             config,
-            features: Features::default(),
             path: Path::default(),
             silence: Silence::default(),
             borders: Borders::default(),
@@ -110,9 +113,8 @@ impl Activity {
         self.n_loud[LOOK_BEATS - 1] += u64::from(loud);
         self.n_hops += 1;
         self.edges.push(hop);
-        let Some(look) = self.features.push(hop) else { return };
-        let look = net::probabilities(look);
-        if let Some(told) = self.path.step(look, self.level()) {
+        let is_look = self.n_hops.is_multiple_of(BEAT) && self.n_hops >= LOOK_BEATS as u64 * BEAT;
+        if is_look && let Some(told) = self.path.step(hop.kinds, self.level()) {
             self.tell(told, out);
         }
     }
@@ -182,7 +184,7 @@ impl Operator for Activity {
         self.take(hop, out);
     }
 
-    /// What is still to be told is heard as if silence followed.
+    /// What is still to be told is heard as if a pause followed.
     fn flush(&mut self, out: &mut dyn Emit<Event>) {
         self.n_total = self.n_hops;
         let silence = Hop::default();

@@ -5,7 +5,7 @@ use engine::event::Event;
 use engine::operator::{Chain, Emit, Fan, Operator};
 use engine::time::MediaTime;
 
-use crate::activity::{Activity, ActivityConfig};
+use crate::activity::{Activity, ActivityConfig, Kinds};
 use crate::dead_air::{DeadAir, DeadAirConfig};
 use crate::downmix::Downmix;
 use crate::error::BuildError;
@@ -35,7 +35,7 @@ pub struct AnalysisConfig {
     pub utterances: Option<UtteranceConfig>,
 }
 
-type Hops = Chain<Chain<Chain<Downmix, Resample>, FrontEnd>, Voice>;
+type Hops = Chain<Chain<Chain<Chain<Downmix, Resample>, FrontEnd>, Voice>, Kinds>;
 
 /// Everything that is done with a feed's blocks before recognition.
 pub struct Analysis {
@@ -57,7 +57,7 @@ impl Analysis {
         let downmix = Downmix::new(format, block_frames)?;
         let resample = Resample::new(format.rate())?;
         let hops = Chain::new(Chain::new(downmix, resample), FrontEnd::new()?);
-        let hops = Chain::new(hops, Voice::new(config.voice)?);
+        let hops = Chain::new(Chain::new(hops, Voice::new(config.voice)?), Kinds::default());
         Ok(Self {
             sanitise: Sanitise::new(format, block_frames)?,
             condition,

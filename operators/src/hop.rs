@@ -4,6 +4,8 @@ use engine::time::{MediaTime, SampleRate, Span};
 
 /// Frames of a hop at 16 kHz.
 pub const HOP_FRAMES: usize = 160;
+/// Kinds of sound that `Kinds` tells apart: speech, music, noise. Silence is told by its level.
+pub const N_KINDS: usize = 3;
 /// Mel bands (those of Whisper's smaller models).
 pub const N_MELS: usize = 80;
 
@@ -32,6 +34,11 @@ pub struct Hop {
     pub zero_crossings: f32,
     /// Probability of speech, 0..=1; 0 before the `Voice` operator has seen it.
     pub speech: f32,
+    /// Probability of speech, music and noise half a second ago, by the sound of 1.5 s; all 0 before the `Kinds`
+    /// operator knows.
+    pub kinds: [f32; N_KINDS],
+    /// Probability of music less that of a voice, -1..=1; 0 before the `Kinds` operator has seen it.
+    pub music: f32,
 }
 
 impl Hop {
@@ -55,6 +62,8 @@ impl Default for Hop {
             flatness: 0.0,
             zero_crossings: 0.0,
             speech: 0.0,
+            kinds: [0.0; N_KINDS],
+            music: 0.0,
         }
     }
 }

@@ -25,13 +25,13 @@ mod utterances;
 mod voice;
 mod windows;
 
-pub use activity::{Activity, ActivityConfig, Features, N_FEATURES};
+pub use activity::{Activity, ActivityConfig, Features, Kinds, N_FEATURES};
 pub use analysis::{Analysis, AnalysisConfig};
 pub use dead_air::{DeadAir, DeadAirConfig};
 pub use downmix::Downmix;
 pub use error::BuildError;
 pub use front_end::FrontEnd;
-pub use hop::{HOP_FRAMES, Hop, N_MELS, hop_time};
+pub use hop::{HOP_FRAMES, Hop, N_KINDS, N_MELS, hop_time};
 pub use keywords::{CONTEXT_WORDS, KeywordError, KeywordRules, Keywords, TERMS_MAX};
 pub use levels::{
     ChannelLevels, ChannelLostConfig, ClippingConfig, Levels, LevelsConfig, MonoConfig, PhaseConfig,

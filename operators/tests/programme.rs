@@ -8,7 +8,7 @@ use engine::audio::{Block, Format};
 use engine::event::{Body, Event, Phase, SegmentKind};
 use engine::operator::{Chain, Operator};
 use engine::time::SampleRate;
-use operators::{Activity, ActivityConfig, Downmix, FrontEnd, Resample, Voice, VoiceConfig};
+use operators::{Activity, ActivityConfig, Downmix, FrontEnd, Kinds, Resample, Voice, VoiceConfig};
 
 const RATE_HZ: u32 = 48_000;
 const BLOCK_FRAMES: usize = 4_800;
@@ -50,6 +50,7 @@ fn segments() -> Vec<(SegmentKind, f64, f64)> {
     let format = Format::new(rate, 2).unwrap();
     let condition = Chain::new(Downmix::new(format, BLOCK_FRAMES).unwrap(), Resample::new(rate).unwrap());
     let hops = Chain::new(FrontEnd::new().unwrap(), Voice::new(VoiceConfig::default()).unwrap());
+    let hops = Chain::new(hops, Kinds::default());
     let activity = Activity::new(ActivityConfig::default()).unwrap();
     let mut pipeline = Chain::new(Chain::new(condition, hops), activity);
     let mut segments = Vec::new();

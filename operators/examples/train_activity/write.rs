@@ -36,7 +36,7 @@ pub(crate) fn model(
         let (name, version) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
         writeln!(source, "//! - {name} {version}")?;
     }
-    source.push_str("\nuse super::features::N_FEATURES;\nuse super::net::N_KINDS;\n\n");
+    source.push_str("\nuse super::features::N_FEATURES;\nuse crate::hop::N_KINDS;\n\n");
     writeln!(source, "/// Hidden units.\npub(super) const N_HIDDEN: usize = {N_HIDDEN};\n")?;
     rows(
         &mut source,

@@ -31,7 +31,7 @@
 //! - warzone2100-music 4.3.3-3
 
 use super::features::N_FEATURES;
-use super::net::N_KINDS;
+use crate::hop::N_KINDS;
 
 /// Hidden units.
 pub(super) const N_HIDDEN: usize = 32;

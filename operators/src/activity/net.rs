@@ -2,9 +2,7 @@
 
 use super::features::N_FEATURES;
 use super::model::{HIDDEN, N_HIDDEN, OUTPUT};
-
-/// Kinds that the net tells apart: speech, music, noise. Silence is told by its level.
-pub(super) const N_KINDS: usize = 3;
+use crate::hop::N_KINDS;
 
 /// Probability of each kind; they sum to 1.
 pub(super) fn probabilities(look: &[f32; N_FEATURES]) -> [f32; N_KINDS] {

@@ -1,6 +1,6 @@
 //! The most likely sequence of kinds, told a fixed number of beats late (Viterbi, 1967).
 
-use super::net::N_KINDS;
+use crate::hop::N_KINDS;
 
 /// Beats that are looked ahead before a beat is told, 0.5 s.
 pub(super) const LOOKAHEAD: usize = 5;

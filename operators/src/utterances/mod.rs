@@ -79,7 +79,8 @@ impl Utterances {
         let threshold = if self.is_voiced { self.limits.close } else { self.limits.open };
         self.is_voiced = hop.speech > threshold;
         self.onset = if self.is_voiced { self.onset + 1 } else { 0 };
-        self.marks.push(Mark { speech: hop.speech, power_db: hop.power_db, voiced: self.is_voiced });
+        let Hop { speech, power_db, music, .. } = *hop;
+        self.marks.push(Mark { speech, power_db, voiced: self.is_voiced, music });
         self.ask.append(&hop.pcm);
     }
 
@@ -133,8 +134,20 @@ impl Utterances {
         self.is_voiced && self.pace.is_some_and(|interval| n_new >= interval) && self.is_worth(open)
     }
 
+    /// There is enough of it, and it is not music.
     fn is_worth(&self, open: &Open) -> bool {
-        open.n_voiced >= self.limits.shortest
+        open.n_voiced >= self.limits.shortest && !self.is_music()
+    }
+
+    /// Once something was asked for, the final is.
+    fn is_final_due(&self, open: &Open) -> bool {
+        open.attempt > 0 || self.is_worth(open)
+    }
+
+    /// By all hops held: what a hop says of music is half a second old, and comes late enough in a pause.
+    fn is_music(&self) -> bool {
+        let surplus = |limit: f32| self.marks.iter().map(|mark| mark.music - limit).sum::<f32>();
+        self.limits.music.is_some_and(|limit| surplus(limit) > self.limits.music_doubt as f32)
     }
 
     fn padded_end(&self, open: &Open) -> usize {
@@ -150,7 +163,7 @@ impl Utterances {
     /// The utterance is over: asks for its final, and waits again with what follows its audio as pre-roll.
     fn close(&mut self, open: &Open, out: &mut dyn Emit<Ask>) {
         let end = self.padded_end(open);
-        if self.is_worth(open) {
+        if self.is_final_due(open) {
             match open.speculation {
                 Some(attempt) => self.lend(open, Purpose::Confirm, attempt, end, out),
                 None => self.lend(open, Purpose::Final, open.attempt + 1, end, out),
@@ -161,7 +174,7 @@ impl Utterances {
 
     /// The utterance is as long as it may be: ends it at its best pause; what follows begins the next one.
     fn cut(&mut self, open: &Open, out: &mut dyn Emit<Ask>) {
-        if open.speculation.is_some() || !self.is_worth(open) {
+        if open.speculation.is_some() || !self.is_final_due(open) {
             return self.close(open, out);
         }
         let cut = best_pause(&self.marks, self.limits.cut_search);

@@ -14,6 +14,8 @@ pub(super) struct Mark {
     pub(super) power_db: f32,
     /// Whether it counts as speech.
     pub(super) voiced: bool,
+    /// Probability of music less that of a voice, -1..=1.
+    pub(super) music: f32,
 }
 
 /// The hop before which to cut: the middle of the quietest and least speech-like 90 ms among the last `n_search`
@@ -35,7 +37,7 @@ mod tests {
     use super::*;
 
     fn check(change: impl Fn(usize, &mut Mark), expected: std::ops::RangeInclusive<usize>) {
-        let mut marks = [Mark { speech: 0.9, power_db: -20.0, voiced: true }; 400];
+        let mut marks = [Mark { speech: 0.9, power_db: -20.0, voiced: true, music: 0.0 }; 400];
         for (at, mark) in marks.iter_mut().enumerate() {
             change(at, mark);
         }
@@ -67,6 +69,7 @@ mod tests {
     #[test]
     fn without_a_pause_the_cut_is_late_and_too_few_hops_are_kept_whole() {
         check(|_, _| {}, 395..=395);
-        assert_eq!(best_pause(&[Mark { speech: 0.0, power_db: -90.0, voiced: false }; 8], 300), 8);
+        let silence = Mark { speech: 0.0, power_db: -90.0, voiced: false, music: 0.0 };
+        assert_eq!(best_pause(&[silence; 8], 300), 8);
     }
 }

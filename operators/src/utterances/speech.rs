@@ -9,7 +9,7 @@ use crate::hop::Hop;
 use crate::voice::Voice;
 
 /// Hops in, requests for recognition out: [`Voice`], as recognition needs it, and [`Utterances`]. What the hops say
-/// about speech already is not used.
+/// about speech already is not used, what they say about music is.
 pub struct Speech {
     voice: Voice,
     utterances: Utterances,

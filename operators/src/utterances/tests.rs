@@ -108,6 +108,37 @@ fn onset_takes_consecutive_speech_and_short_bursts_are_dropped() {
     check(|_| {}, &[(20, SPEECH), (280, PAUSE), (1_000, SPEECH)], &expected);
 }
 
+/// What is asked for in `ms` of sound that the ear takes for speech and that is music by `music`.
+fn asked_of_music(ms: u64, music: f32, change: impl FnOnce(&mut UtteranceConfig)) -> Vec<String> {
+    let mut config = UtteranceConfig::batch();
+    change(&mut config);
+    let mut utterances = Utterances::new(&config).unwrap();
+    let mut lines = Vec::new();
+    for hop in hops(&[(ms, SPEECH), (1_000, PAUSE)]) {
+        utterances.push(&Hop { music, ..hop }, &mut |ask: &Ask| lines.push(label(ask)));
+    }
+    lines
+}
+
+#[test]
+fn music_is_not_asked_for_unless_it_is_short_or_in_doubt() {
+    let none: [&str; 0] = [];
+    assert_eq!(asked_of_music(5_000, 0.6, |_| {}), none);
+    assert_eq!(asked_of_music(30_000, 0.4, |_| {}), none, "nor when it is cut");
+    let asked = ["6.800 final 1 u1000 1.000..6.200 speech to 6.000"];
+    assert_eq!(asked_of_music(5_000, 0.2, |_| {}), asked, "too doubtful");
+    assert_eq!(asked_of_music(5_000, 0.6, |c| c.music = None), asked, "not to be told");
+    assert_eq!(asked_of_music(500, 0.6, |_| {}).len(), 1, "too short");
+    assert_eq!(asked_of_music(500, 0.6, |c| c.music_doubt = MediaTime::ZERO), none);
+    let live = |c: &mut UtteranceConfig| *c = UtteranceConfig { speculate: None, ..UtteranceConfig::live() };
+    let asked = asked_of_music(5_000, 0.6, live);
+    let expected = [
+        "2.000 partial 1 u1000 1.000..2.000 speech to 2.000",
+        "6.300 final 2 u1000 1.000..6.200 speech to 6.000",
+    ];
+    assert_eq!(asked, expected, "what was asked for in doubt gets its final");
+}
+
 #[test]
 fn speech_opens_high_and_closes_low() {
     check(|_| {}, &[(1_000, 0.5)], &[]);

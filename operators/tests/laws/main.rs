@@ -9,8 +9,8 @@ mod utterances;
 use engine::operator::Operator;
 use engine::time::MediaTime;
 use operators::{
-    Activity, ActivityConfig, DeadAir, DeadAirConfig, Downmix, FrontEnd, Hop, Levels, LevelsConfig, Loudness,
-    LoudnessConfig, LoudnessTarget, Meters, MonoConfig, Resample, Sanitise, Voice, VoiceConfig,
+    Activity, ActivityConfig, DeadAir, DeadAirConfig, Downmix, FrontEnd, Hop, Kinds, Levels, LevelsConfig,
+    Loudness, LoudnessConfig, LoudnessTarget, Meters, MonoConfig, Resample, Sanitise, Voice, VoiceConfig,
 };
 use signal::{Audio, BLOCK_FRAMES, Signal as _};
 
@@ -70,13 +70,18 @@ fn loudness() {
 }
 
 #[test]
-fn activity() {
+fn kinds_and_activity() {
     let mut voice = Voice::new(VoiceConfig::default()).unwrap();
     let mut heard = Vec::new();
     for hop in &hops() {
         voice.push(hop, &mut |hop: &Hop| heard.push(hop.clone()));
     }
-    law::all(|| Activity::new(ActivityConfig::default()).unwrap(), &heard);
+    let (mut kinds, mut known) = (Kinds::default(), Vec::new());
+    for hop in &heard {
+        kinds.push(hop, &mut |hop: &Hop| known.push(hop.clone()));
+    }
+    law::all(Kinds::default, &heard);
+    law::all(|| Activity::new(ActivityConfig::default()).unwrap(), &known);
 }
 
 #[test]

@@ -27,7 +27,7 @@ const BATCH_FINALS: usize = 4;
 const LIVE_FINALS: usize = 16;
 /// Encoder contexts at which a looping final is decoded again. The full context of 1500 would mend a few more, and take
 /// two recognisers from 210 to 275 MB for good: a recogniser keeps the memory of the longest context it has used.
-const RETRY_CONTEXTS: [u32; 2] = [768, 1_024];
+const RETRY_CONTEXTS: [u32; 2] = [768, 896];
 /// Target that loudness is compared with when none is asked for: what podcast platforms want.
 const DEFAULT_TARGET: LoudnessTarget = LoudnessTarget::PODCAST;
 
