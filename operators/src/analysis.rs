@@ -41,6 +41,7 @@ type Hops = Chain<Chain<Chain<Chain<Downmix, Resample>, FrontEnd>, Voice>, Kinds
 pub struct Analysis {
     sanitise: Sanitise,
     condition: Fan<Block, Event>,
+    loudness: Loudness,
     hops: Hops,
     activity: Activity,
     utterances: Option<Speech>,
@@ -52,7 +53,6 @@ impl Analysis {
         let condition = Fan::new(vec![
             Box::new(Levels::new(format, config.levels)?),
             Box::new(DeadAir::new(format, config.dead_air)?),
-            Box::new(Loudness::new(format, config.loudness)?),
         ]);
         let downmix = Downmix::new(format, block_frames)?;
         let resample = Resample::new(format.rate())?;
@@ -61,6 +61,7 @@ impl Analysis {
         Ok(Self {
             sanitise: Sanitise::new(format, block_frames)?,
             condition,
+            loudness: Loudness::new(format, config.loudness)?,
             hops,
             activity: Activity::new(config.activity)?,
             utterances: config.utterances.as_ref().map(Speech::new).transpose()?,
@@ -69,33 +70,40 @@ impl Analysis {
 
     /// Takes a block; emits what follows from it.
     pub fn push(&mut self, block: &Block, events: &mut dyn Emit<Event>, asks: &mut dyn Emit<Ask>) {
-        let Self { sanitise, condition, hops, activity, utterances } = self;
+        let Self { sanitise, condition, loudness, hops, activity, utterances } = self;
         sanitise.push(block, &mut |clean: &Block| {
             condition.push(clean, events);
+            loudness.push(clean, events);
             hops.push(clean, &mut |hop: &Hop| judge(hop, activity, utterances, events, asks));
         });
     }
 
-    /// End of the feed, or of an unbroken stretch of it: emits what is still held. [`Self::reset`] must follow
-    /// before more is pushed.
+    /// End of the feed: emits what is still held. Nothing may be pushed after it.
     pub fn flush(&mut self, events: &mut dyn Emit<Event>, asks: &mut dyn Emit<Ask>) {
-        let Self { condition, hops, activity, utterances, .. } = self;
-        condition.flush(events);
-        hops.flush(&mut |hop: &Hop| judge(hop, activity, utterances, events, asks));
-        activity.flush(events);
-        if let Some(utterances) = utterances {
-            utterances.flush(asks);
-        }
+        self.flush_stretch(events, asks);
+        self.loudness.flush(events);
     }
 
-    /// A discontinuity: forgets the past.
-    pub fn reset(&mut self) {
+    /// A discontinuity: emits what is still held and forgets the past, but for the programme's loudness, which goes on.
+    pub fn interrupt(&mut self, events: &mut dyn Emit<Event>, asks: &mut dyn Emit<Ask>) {
+        self.flush_stretch(events, asks);
+        self.loudness.interrupt(events);
         self.sanitise.reset();
         self.condition.reset();
         self.hops.reset();
         self.activity.reset();
         if let Some(utterances) = &mut self.utterances {
             utterances.reset();
+        }
+    }
+
+    fn flush_stretch(&mut self, events: &mut dyn Emit<Event>, asks: &mut dyn Emit<Ask>) {
+        let Self { condition, hops, activity, utterances, .. } = self;
+        condition.flush(events);
+        hops.flush(&mut |hop: &Hop| judge(hop, activity, utterances, events, asks));
+        activity.flush(events);
+        if let Some(utterances) = utterances {
+            utterances.flush(asks);
         }
     }
 

@@ -5,12 +5,16 @@ use std::time::Instant;
 use engine::audio::Block;
 use engine::continuity::{Conservation, Continuity};
 use engine::event::{Event, Gap, GapReason};
+use engine::operator::Emit;
 use engine::time::Span;
 use engine::worker::Consumer;
 use operators::{Analysis, Ask};
 
 use crate::publish::{Item, Passage, Post};
 use crate::recognise::Asker;
+
+type Events<'a> = dyn Emit<Event> + 'a;
+type Asks<'a> = dyn Emit<Ask> + 'a;
 
 /// Consumes the blocks of one unbroken format of a feed.
 pub struct FeedConsumer {
@@ -27,13 +31,16 @@ impl FeedConsumer {
         Self { analysis, continuity: Continuity::default(), post, asker }
     }
 
-    fn flush(&mut self, taken_at: Instant) {
+    /// Lets `act` work on the analysis, whose events are posted and whose speech is asked for.
+    fn with_analysis(&mut self, taken_at: Instant, act: impl FnOnce(&mut Analysis, &mut Events, &mut Asks)) {
         let Self { analysis, post, asker, .. } = self;
-        analysis.flush(&mut |event: &Event| state(post, event, taken_at), &mut |ask: &Ask| {
+        let mut events = |event: &Event| state(post, event, taken_at);
+        let mut asks = |ask: &Ask| {
             if let Some(asker) = asker {
                 asker.ask(ask, taken_at);
             }
-        });
+        };
+        act(analysis, &mut events, &mut asks);
     }
 
     fn count(&mut self) {
@@ -47,21 +54,15 @@ impl Consumer for FeedConsumer {
         let taken_at = Instant::now();
         self.post.send(Item::Arrived { end: block.span().end, at: block.received_at() });
         if let Some(gap) = self.continuity.check(block) {
-            self.flush(taken_at);
-            self.analysis.reset();
+            self.with_analysis(taken_at, |analysis, events, asks| analysis.interrupt(events, asks));
             state(&self.post, &gap, taken_at);
         }
-        let Self { analysis, post, asker, .. } = self;
-        analysis.push(block, &mut |event: &Event| state(post, event, taken_at), &mut |ask: &Ask| {
-            if let Some(asker) = asker {
-                asker.ask(ask, taken_at);
-            }
-        });
+        self.with_analysis(taken_at, |analysis, events, asks| analysis.push(block, events, asks));
         self.count();
     }
 
     fn finish(&mut self) {
-        self.flush(Instant::now());
+        self.with_analysis(Instant::now(), |analysis, events, asks| analysis.flush(events, asks));
     }
 
     /// The block that it happened in counts as a gap. What comes after it never reaches the analysis.

@@ -110,14 +110,21 @@ impl LoudnessMeter {
 
     /// Forgets everything.
     pub fn reset(&mut self) {
+        self.interrupt();
+        self.programme.clear();
+        self.minute.clear();
+    }
+
+    /// A discontinuity: what follows is not heard together with what was before. Programme and minute go on.
+    pub fn interrupt(&mut self) {
         self.filters.iter_mut().for_each(KWeighting::reset);
         self.peaks.iter_mut().for_each(TruePeak::reset);
         self.energies.fill(0.0);
         self.n_steps = 0;
         self.momentary_sum = 0.0;
         self.short_term_sum = 0.0;
-        self.programme.clear();
-        self.minute.clear();
+        self.programme.n_steps = 0;
+        self.minute.n_steps = 0;
     }
 
     /// Weighted mean square over all channels.
@@ -166,6 +173,7 @@ impl LoudnessMeter {
 /// What is measured over a whole stretch.
 #[derive(Debug)]
 pub struct Measure {
+    /// Since the last discontinuity.
     n_steps: u64,
     blocks: Histogram,
     short_terms: Histogram,

@@ -40,10 +40,18 @@ impl Loudness {
             peak: 0.0,
             meter_start: MediaTime::ZERO,
             minute: Span::default(),
-            start: MediaTime::ZERO,
+            programme: None,
             off_target: config.target.map(OffTarget::new).transpose()?,
         };
         Ok(Self { windows: Windows::new(format), judge })
+    }
+
+    /// A discontinuity within a programme: closes alerts and forgets what windows hold. The minute and the programme
+    /// go on with what follows.
+    pub fn interrupt(&mut self, out: &mut dyn Emit<Event>) {
+        self.windows.flush(&mut |window| self.judge.window(window, out));
+        self.windows.reset();
+        self.judge.interrupt(out);
     }
 }
 
@@ -57,7 +65,7 @@ impl Operator for Loudness {
 
     fn flush(&mut self, out: &mut dyn Emit<Event>) {
         self.windows.flush(&mut |window| self.judge.window(window, out));
-        self.judge.flush(self.windows.now(), out);
+        self.judge.flush(out);
     }
 
     fn reset(&mut self) {
@@ -70,13 +78,15 @@ impl Operator for Loudness {
 struct Judge {
     meter: LoudnessMeter,
     meters: Meters,
+    /// Since the last discontinuity.
     n_windows: u64,
     /// Highest true peak since the last meter, and when that was.
     peak: f32,
     meter_start: MediaTime,
     /// The part of the present minute that there is; `end` is where the minute ends.
     minute: Span,
-    start: MediaTime,
+    /// From the first window to the last.
+    programme: Option<Span>,
     off_target: Option<OffTarget>,
 }
 
@@ -84,11 +94,10 @@ impl Judge {
     fn window(&mut self, window: &Window, out: &mut dyn Emit<Event>) {
         let Span { start, end } = window.span;
         if self.n_windows == 0 {
-            self.start = start;
-            self.meter_start = start;
-            self.minute = Span::new(start, minute_end(start));
+            self.begin(start, out);
         }
         self.n_windows += 1;
+        self.programme.get_or_insert(window.span).end = end;
         let floor = self.peak_floor();
         let peak = self.meter.step(window.planes, floor);
         self.peak = self.peak.max(peak);
@@ -99,25 +108,52 @@ impl Judge {
             self.tell_meter(end, out);
         }
         if end >= self.minute.end {
-            let span = Span::new(self.minute.start, end);
-            out.emit(&Event::new(span, end, report(LoudnessScope::Minute, self.meter.minute())));
-            self.meter.begin_minute();
-            self.minute = Span::new(end, minute_end(end));
+            self.close_minute(end, end, out);
         }
     }
 
-    fn flush(&mut self, now: MediaTime, out: &mut dyn Emit<Event>) {
+    /// Where sound begins, at first or after a discontinuity.
+    fn begin(&mut self, start: MediaTime, out: &mut dyn Emit<Event>) {
+        self.meter_start = start;
+        match self.programme {
+            None => self.minute = Span::new(start, minute_end(start)),
+            Some(programme) if start >= self.minute.end => self.close_minute(programme.end, start, out),
+            Some(_) => {}
+        }
+    }
+
+    /// Reports the minute up to `end`, which is known at `now`, where the next one begins.
+    fn close_minute(&mut self, end: MediaTime, now: MediaTime, out: &mut dyn Emit<Event>) {
+        let report = report(LoudnessScope::Minute, self.meter.minute());
+        out.emit(&Event::new(Span::new(self.minute.start, end), now, report));
+        self.meter.begin_minute();
+        self.minute = Span::new(now, minute_end(now));
+    }
+
+    fn interrupt(&mut self, out: &mut dyn Emit<Event>) {
+        if let (Some(off_target), Some(programme)) = (&mut self.off_target, self.programme) {
+            off_target.flush(programme.end, out);
+        }
+        self.forget_recent();
+    }
+
+    fn flush(&mut self, out: &mut dyn Emit<Event>) {
+        let Some(span) = self.programme else { return };
         if let Some(off_target) = &mut self.off_target {
-            off_target.flush(now, out);
+            off_target.flush(span.end, out);
         }
-        if self.n_windows > 0 {
-            let programme = report(LoudnessScope::Programme, self.meter.programme());
-            out.emit(&Event::new(Span::new(self.start, now), now, programme));
-        }
+        let report = report(LoudnessScope::Programme, self.meter.programme());
+        out.emit(&Event::new(span, span.end, report));
     }
 
     fn reset(&mut self) {
+        self.forget_recent();
         self.meter.reset();
+        self.programme = None;
+    }
+
+    fn forget_recent(&mut self) {
+        self.meter.interrupt();
         self.n_windows = 0;
         self.peak = 0.0;
         if let Some(off_target) = &mut self.off_target {
@@ -163,7 +199,7 @@ fn report(scope: LoudnessScope, measure: &Measure) -> LoudnessReport {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::testing::{Piece, alerts, format, noise, run, silence, tone};
+    use crate::testing::{Piece, alerts, format, noise, planes, run, silence, tone};
     use engine::event::Body;
 
     /// All that is told but the alerts: meters every second only.
@@ -203,6 +239,39 @@ mod tests {
             "Programme 0.000..121.500 -26.1 10.0 -23.0",
         ];
         check(LoudnessConfig::default(), &pieces, &expected);
+    }
+
+    #[test]
+    fn a_programme_goes_on_after_a_discontinuity() {
+        let mut loudness = Loudness::new(format(8_000, 2), LoudnessConfig::default()).unwrap();
+        let mut seen = Vec::new();
+        let mut note = |event: &Event| {
+            let Body::LoudnessReport(r) = event.body else { return };
+            let value = |value: Option<f64>| value.map_or(f64::NAN, |v| v + 1e-3);
+            let (loud, peak) = (value(r.integrated_lufs), value(r.true_peak_dbtp));
+            seen.push(format!(
+                "{:?} {} {}..{} {loud:.1} {peak:.1}",
+                r.scope, event.proof, event.span.start, event.span.end
+            ));
+        };
+        // Half a minute, 20 s lost, as much again; then two minutes lost.
+        for (start_secs, secs, dbfs) in [(0, 30.0, -23.0), (50, 30.0, -33.0), (200, 5.0, -43.0)] {
+            loudness.interrupt(&mut note);
+            let planes = planes(8_000, 2, &[tone(secs, 1_000.0, dbfs)]);
+            let mut block = Block::spare(format(8_000, 2), planes[0].len());
+            let now = block.received_at();
+            block.restart(MediaTime::ZERO, start_secs * 8_000, now);
+            block.extend_planar(&[&planes[0], &planes[1]]);
+            loudness.push(&block, &mut note);
+        }
+        loudness.interrupt(&mut note);
+        loudness.flush(&mut note);
+        let expected = [
+            "Minute 60.000 0.000..60.000 -24.1 -23.0",
+            "Minute 200.000 60.000..80.000 -33.0 -33.0",
+            "Programme 205.000 0.000..205.000 -25.6 -23.0",
+        ];
+        assert_eq!(seen, expected);
     }
 
     #[test]
