@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help train-activity setup weights demo run test check invariants bench bench-peers deny install clean
+.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-peers deny install clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 AIRCHECK ?= cargo run --locked --release --quiet --bin aircheck --
@@ -10,7 +10,7 @@ MODEL ?=
 ARGS ?= --help
 
 help: ## lists the tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## installs the Debian packages that building and testing need, where they are missing
 	@scripts/setup.sh
@@ -42,6 +42,10 @@ invariants: ## the rules of the house: directions, rooms, licences, lengths, doc
 
 bench: ## benchmarks, each beside what one would use instead
 	cargo bench --locked -p aircheck-benches
+
+bench-words: setup ## words wrong and words invented, beside offline Whisper (needs ../shared/data or AIRCHECK_DATA)
+	$(AIRCHECK) models pull
+	cargo run --locked --release -p aircheck-benches --bin wer
 
 bench-peers: setup ## the whole program beside faster-whisper: make bench-peers AUDIO=show.flac
 	@scripts/bench-peers.sh

@@ -66,7 +66,8 @@ pub struct AnalysisArgs {
     /// Write captions as WebVTT.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub vtt: Option<PathBuf>,
-    /// Write events, one JSON object a line; `-` is stdout.
+    /// Write events, one JSON object a line; `-` is stdout, where they go anyway when it is a pipe and no file is
+    /// given.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub events: Option<PathBuf>,
     /// Write the transcript as text, one utterance a line.

@@ -29,6 +29,8 @@ pub enum Stdout {
     Captions,
     /// Events for a program; the summary goes to stderr.
     Events,
+    /// The summary as a table: the events go to a file.
+    Summary,
     /// The summary as one JSON object.
     Json,
 }
@@ -37,11 +39,12 @@ impl Stdout {
     /// Captions on a terminal, events on a pipe, unless told otherwise.
     #[must_use]
     pub fn of(args: &AnalysisArgs) -> Self {
-        let events_here = args.events.as_deref() == Some(Path::new("-"));
-        match (args.json, events_here || !io::stdout().is_terminal()) {
-            (true, _) => Self::Json,
-            (false, true) => Self::Events,
-            (false, false) => Self::Captions,
+        match args.events.as_deref() {
+            _ if args.json => Self::Json,
+            Some(path) if path == Path::new("-") => Self::Events,
+            _ if io::stdout().is_terminal() => Self::Captions,
+            Some(_) => Self::Summary,
+            None => Self::Events,
         }
     }
 
@@ -50,6 +53,7 @@ impl Stdout {
         match self {
             Self::Captions => write!(io::stdout(), "\n{}", summary.table()),
             Self::Events => write!(io::stderr(), "\n{}", summary.table()),
+            Self::Summary => write!(io::stdout(), "{}", summary.table()),
             Self::Json => {
                 serde_json::to_writer_pretty(io::stdout(), summary)?;
                 writeln!(io::stdout())
@@ -83,7 +87,7 @@ pub fn sinks(args: &AnalysisArgs, stdout: Stdout) -> Result<Vec<Box<dyn Sink>>, 
             sinks.push(Box::new(Captions::new(BufWriter::new(io::stdout()), paint, columns())));
         }
         Stdout::Events => sinks.push(Box::new(Ndjson::new(BufWriter::new(io::stdout())))),
-        Stdout::Json => {}
+        Stdout::Json | Stdout::Summary => {}
     }
     Ok(sinks)
 }

@@ -6,8 +6,8 @@ use engine::time::{MediaTime, Span};
 
 /// Longest line, characters.
 const LINE_CHARS_MAX: usize = 42;
-/// Lines of a cue.
-const LINES_MAX: usize = 2;
+/// A break after punctuation may make the parts this much more uneven, characters.
+const PUNCTUATION_CHARS: usize = 16;
 /// Longest time a cue stays.
 const CUE_TIME_MAX: MediaTime = MediaTime::from_millis(7_000);
 /// Shortest time a cue stays, if the next one leaves room.
@@ -27,37 +27,43 @@ pub(super) struct Cue {
 /// Cuts the words of one final into cues; none begins before `not_before`, where the last cue ended.
 pub(super) fn cut(words: &[SpokenWord], not_before: MediaTime) -> Vec<Cue> {
     let mut cues: Vec<Cue> = Vec::new();
-    let mut held: Vec<&SpokenWord> = Vec::new();
-    for word in words {
-        if must_break(&held, word) {
-            push_cue(&mut cues, &mut held, not_before);
-        }
-        held.push(word);
+    let mut rest = words;
+    while !rest.is_empty() {
+        let (stretch, later) = rest.split_at(stretch_end(rest));
+        push_cues(&mut cues, stretch, not_before);
+        rest = later;
     }
-    push_cue(&mut cues, &mut held, not_before);
     lengthen(&mut cues);
     cues
 }
 
-fn must_break(held: &[&SpokenWord], word: &SpokenWord) -> bool {
-    let (Some(first), Some(last)) = (held.first(), held.last()) else { return false };
-    let n_chars: usize = held.iter().map(|w| w.text.chars().count() + 1).sum();
-    let sentence_over = last.text.ends_with(['.', '?', '!']) && n_chars > LINE_CHARS_MAX / 2;
-    let texts: Vec<&str> = held.iter().map(|w| w.text.as_str()).chain([word.text.as_str()]).collect();
-    sentence_over
-        || word.span.start.saturating_sub(last.span.end) >= PAUSE
-        || word.span.end.saturating_sub(first.span.start) > CUE_TIME_MAX
-        || wrap(&texts).len() > LINES_MAX
+/// How many words come before a pause, or the end of a sentence that is worth a cue.
+fn stretch_end(words: &[SpokenWord]) -> usize {
+    let mut n_chars = 0;
+    let ends = |pair: &[SpokenWord]| {
+        let [word, next] = pair else { return false };
+        n_chars += word.text.chars().count() + 1;
+        let is_sentence_over = word.text.ends_with(['.', '?', '!']) && n_chars > LINE_CHARS_MAX / 2;
+        is_sentence_over || next.span.start.saturating_sub(word.span.end) >= PAUSE
+    };
+    words.windows(2).position(ends).map_or(words.len(), |at| at + 1)
 }
 
-fn push_cue(cues: &mut Vec<Cue>, held: &mut Vec<&SpokenWord>, not_before: MediaTime) {
-    let (Some(first), Some(last)) = (held.first(), held.last()) else { return };
+/// One cue, or halves until each fits.
+fn push_cues(cues: &mut Vec<Cue>, words: &[SpokenWord], not_before: MediaTime) {
+    let (Some(first), Some(last)) = (words.first(), words.last()) else { return };
+    let is_long = last.span.end.saturating_sub(first.span.start) > CUE_TIME_MAX;
+    let lines = wrap(words).filter(|_| !is_long || words.len() == 1);
+    let Some(lines) = lines else {
+        let (left, right) = words.split_at(best_break(words, |_, _| true).unwrap_or(1));
+        push_cues(cues, left, not_before);
+        push_cues(cues, right, not_before);
+        return;
+    };
     let earliest = cues.last().map_or(not_before, |cue| cue.span.end);
     let start = first.span.start.max(earliest);
-    let texts: Vec<&str> = held.iter().map(|w| w.text.as_str()).collect();
     let end = last.span.end.max(start + MediaTime::from_millis(1));
-    cues.push(Cue { span: Span::new(start, end), lines: wrap(&texts) });
-    held.clear();
+    cues.push(Cue { span: Span::new(start, end), lines });
 }
 
 /// Short cues stay longer where the next one leaves room.
@@ -70,19 +76,32 @@ fn lengthen(cues: &mut [Cue]) {
     }
 }
 
-/// Greedy lines of at most [`LINE_CHARS_MAX`] characters; a longer word has a line of its own.
-fn wrap(words: &[&str]) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in words {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= LINE_CHARS_MAX => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push((*word).to_owned()),
-        }
+/// One line, or two of about the same length. `None`: they do not fit; a word alone always does.
+fn wrap(words: &[SpokenWord]) -> Option<Vec<String>> {
+    let line = |words: &[SpokenWord]| words.iter().map(|w| w.text.as_str()).collect::<Vec<_>>().join(" ");
+    if words.len() == 1 || n_chars(words) <= LINE_CHARS_MAX {
+        return Some(vec![line(words)]);
     }
-    lines
+    let (first, second) =
+        words.split_at(best_break(words, |a, b| a <= LINE_CHARS_MAX && b <= LINE_CHARS_MAX)?);
+    Some(vec![line(first), line(second)])
+}
+
+/// Before which word to break, so that both parts are about as long; rather after punctuation. `may(first, second)`
+/// says which lengths are possible.
+fn best_break(words: &[SpokenWord], may: impl Fn(usize, usize) -> bool) -> Option<usize> {
+    let cost = |at: usize| {
+        let (first, second) = words.split_at(at);
+        let (a, b) = (n_chars(first), n_chars(second));
+        let is_pause = first.last().is_some_and(|word| word.text.ends_with([',', ';', ':', '.', '?', '!']));
+        may(a, b).then(|| a.abs_diff(b) + if is_pause { 0 } else { PUNCTUATION_CHARS })
+    };
+    (1..words.len()).filter_map(|at| Some((cost(at)?, at))).min().map(|(_, at)| at)
+}
+
+/// Of the words with a space between each.
+fn n_chars(words: &[SpokenWord]) -> usize {
+    words.iter().map(|word| word.text.chars().count() + 1).sum::<usize>().saturating_sub(1)
 }
 
 #[cfg(test)]
@@ -115,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_short_and_a_cue_has_two() {
+    fn lines_are_short_and_a_cue_has_two_of_about_the_same_length() {
         let words: Vec<(u64, &str)> = (0..16).map(|n| (n * 310, "abcdefghi")).collect();
         check(
             &words,
@@ -124,6 +143,34 @@ mod tests {
                 "2.480..4.950 abcdefghi abcdefghi abcdefghi abcdefghi|abcdefghi abcdefghi abcdefghi abcdefghi",
             ],
         );
+        check(
+            &words[..9],
+            &[
+                "0.000..1.230 abcdefghi abcdefghi abcdefghi abcdefghi",
+                "1.240..2.780 abcdefghi abcdefghi|abcdefghi abcdefghi abcdefghi",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_line_ends_rather_after_punctuation() {
+        let text = "It was the best of times, it was the worst of times";
+        let words: Vec<(u64, &str)> =
+            text.split(' ').enumerate().map(|(at, word)| (at as u64 * 310, word)).collect();
+        check(&words, &["0.000..3.710 It was the best of times,|it was the worst of times"]);
+    }
+
+    #[test]
+    fn a_word_too_long_for_a_line_stands_alone() {
+        let long = "a".repeat(50);
+        check(&[(0, &long)], &[&format!("0.000..1.000 {long}")]);
+        check(&[(0, &long), (310, "b")], &[&format!("0.000..0.310 {long}"), "0.310..1.310 b"]);
+    }
+
+    #[test]
+    fn a_cue_stays_seven_seconds_at_most() {
+        let words: Vec<(u64, &str)> = (0..10).map(|n| (n * 900, "so")).collect();
+        check(&words, &["0.000..3.900 so so so so so", "4.500..8.400 so so so so so"]);
     }
 
     #[test]
