@@ -23,11 +23,11 @@ const LOAD_PLANNED: f64 = 0.7;
 const SIGNAL_SECS: usize = 20;
 /// Length of the audio that a recogniser is measured with, s.
 const DECODE_SECS: usize = 5;
-/// Recognition that a second of continuous speech takes with partials every second, in decodes of
-/// [`DECODE_SECS`] of wordless audio. Measured with `cargo bench --bench live` (benches/README.md).
-const DECODES_WITH_PARTIALS: f64 = 1.5;
-/// The same with finals only.
-const DECODES_FINALS: f64 = 0.35;
+/// Recognition that a second of continuous speech takes with partials every second, in decodes of [`DECODE_SECS`] of
+/// wordless audio. By `make bench-words` on a machine where such a decode takes 167 ms: 0.241 s of processor.
+const DECODES_LIVE: f64 = 1.45;
+/// The same for a file, where there are only finals and longer utterances: 0.047 s of processor.
+const DECODES_FILE: f64 = 0.28;
 
 /// What was found.
 #[derive(Debug, Serialize)]
@@ -39,7 +39,9 @@ struct Report {
     model: ModelReport,
     /// Operators of a stereo feed at 48 kHz, share of one core.
     operators_load: f64,
-    /// Feeds of continuous speech that fit on all cores.
+    /// Memory of this process, MB: with the operators alone, and with the model and a recogniser too.
+    operators_mb: Option<u64>,
+    transcript_mb: Option<u64>,
     capacity: Option<Capacity>,
 }
 
@@ -53,25 +55,61 @@ struct ModelReport {
     decode_ms: Option<u64>,
 }
 
+/// What this machine can do, all its cores together.
 #[derive(Debug, Serialize)]
 struct Capacity {
-    with_partials: u64,
-    finals_only: u64,
-    without_transcript: u64,
+    /// Streams of continuous speech, each followed by a `watch` of its own.
+    watch: u64,
+    /// The same without transcript.
+    watch_no_transcript: u64,
+    /// Speed of `analyze` on continuous speech, times real time.
+    analyze_times_real_time: f64,
+}
+
+/// One feed's share of the machine.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    /// Processor seconds a second.
+    load: f64,
+    memory_mb: Option<u64>,
+}
+
+/// What there is of it.
+#[derive(Clone, Copy, Debug)]
+struct Machine {
+    cores: usize,
+    memory_mb: Option<u64>,
+}
+
+impl Machine {
+    /// How many times `cost` fits.
+    fn fits(self, cost: Cost) -> u64 {
+        let by_load = LOAD_PLANNED * self.cores as f64 / cost.load.max(1e-6);
+        let by_memory = match (self.memory_mb, cost.memory_mb) {
+            (Some(all), Some(one)) => LOAD_PLANNED * all as f64 / one.max(1) as f64,
+            _ => f64::INFINITY,
+        };
+        by_load.min(by_memory).floor() as u64
+    }
 }
 
 /// Runs the command. Fails when the model is not usable.
 pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let operators_load = measure_operators()?;
+    let operators_mb = own_memory_mb();
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let (model, decode) = examine_model(&args.model)?;
+    let machine = Machine { cores, memory_mb: memory_mb() };
+    let (model, measured) = examine_model(&args.model)?;
+    let without = Cost { load: operators_load, memory_mb: operators_mb };
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         cpu: cpu_name().unwrap_or_else(|| "unknown".to_owned()),
         cores,
-        memory_mb: memory_mb(),
-        capacity: decode.map(|decode| capacity(cores, operators_load, decode)),
+        memory_mb: machine.memory_mb,
         operators_load,
+        operators_mb,
+        transcript_mb: measured.and_then(|cost| cost.memory_mb),
+        capacity: measured.map(|decode| capacity(machine, without, decode)),
         model,
     };
     if args.json {
@@ -86,15 +124,13 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
     }
 }
 
-fn capacity(cores: usize, operators: f64, decode: Duration) -> Capacity {
-    let feeds = |decodes: f64| {
-        let cost = operators + decodes * decode.as_secs_f64();
-        (LOAD_PLANNED * cores as f64 / cost.max(1e-6)).floor() as u64
-    };
+/// `without`: a feed without transcript; `decode`: one decode.
+fn capacity(machine: Machine, without: Cost, decode: Cost) -> Capacity {
+    let load = |decodes: f64| without.load + decodes * decode.load;
     Capacity {
-        with_partials: feeds(DECODES_WITH_PARTIALS),
-        finals_only: feeds(DECODES_FINALS),
-        without_transcript: feeds(0.0),
+        watch: machine.fits(Cost { load: load(DECODES_LIVE), ..decode }),
+        watch_no_transcript: machine.fits(without),
+        analyze_times_real_time: (machine.cores as f64 / load(DECODES_FILE)).round(),
     }
 }
 
@@ -102,10 +138,8 @@ fn table(report: &Report) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     let _ = writeln!(out, "aircheck    {}", report.version);
-    let _ = writeln!(out, "processor   {}, {} cores", report.cpu, report.cores);
-    if let Some(memory) = report.memory_mb {
-        let _ = writeln!(out, "memory      {memory} MB");
-    }
+    let memory = report.memory_mb.map_or_else(String::new, |memory| format!(", {memory} MB"));
+    let _ = writeln!(out, "machine     {}, {} cores{memory}", report.cpu, report.cores);
     let model = &report.model;
     let _ = writeln!(out, "model       {} ({}): {}", model.name, model.path, model.state);
     if let (Some(load), Some(decode)) = (model.load_ms, model.decode_ms) {
@@ -116,17 +150,22 @@ fn table(report: &Report) -> String {
     }
     let share = report.operators_load * 100.0;
     let _ = writeln!(out, "operators   {share:.2} % of a core for a stereo feed at 48 kHz");
-    if let Some(capacity) = &report.capacity {
+    if let (Some(operators), Some(transcript)) = (report.operators_mb, report.transcript_mb) {
         let _ =
-            writeln!(out, "capacity    at {:.0} % load, feeds of continuous speech:", LOAD_PLANNED * 100.0);
-        let _ = writeln!(out, "            {:>5}  with captions as they are spoken", capacity.with_partials);
-        let _ = writeln!(out, "            {:>5}  with final captions only", capacity.finals_only);
-        let _ = writeln!(out, "            {:>5}  without transcript", capacity.without_transcript);
+            writeln!(out, "memory      {operators} MB a feed without transcript, {transcript} MB with it");
+    }
+    if let Some(Capacity { watch, watch_no_transcript, analyze_times_real_time }) = &report.capacity {
+        let load = LOAD_PLANNED * 100.0;
+        let _ = writeln!(out, "capacity    continuous speech on all cores, a process a feed:");
+        let _ = writeln!(out, "            {watch:>5} feeds of `watch` at {load:.0} % load");
+        let _ = writeln!(out, "            {watch_no_transcript:>5} with --no-transcript");
+        let _ = writeln!(out, "            {analyze_times_real_time:>5} x real time for `analyze`");
     }
     out
 }
 
-fn examine_model(name: &str) -> Result<(ModelReport, Option<Duration>), Failure> {
+/// What there is to say about the model, and what a decode costs.
+fn examine_model(name: &str) -> Result<(ModelReport, Option<Cost>), Failure> {
     let path = store()?.list().into_iter().find(|entry| entry.name == name);
     let is_missing = path.as_ref().is_some_and(|entry| entry.state == State::Missing);
     let path = path.map_or_else(|| name.to_owned(), |entry| entry.path.display().to_string());
@@ -147,22 +186,25 @@ fn examine_model(name: &str) -> Result<(ModelReport, Option<Duration>), Failure>
     report.load_ms = u64::try_from(start.elapsed().as_millis()).ok();
     let decode = loaded.recognizers.first_mut().map(|r| measure_decode(&mut **r)).transpose()?;
     report.decode_ms = decode.and_then(|d| u64::try_from(d.as_millis()).ok());
-    Ok((report, decode))
+    let cost = decode.map(|decode| Cost { load: decode.as_secs_f64(), memory_mb: own_memory_mb() });
+    Ok((report, cost))
 }
 
-/// Median of three, after one to warm up.
+/// Median of three, after the longest one that comes up: it takes all memory that will be needed.
 fn measure_decode(recognizer: &mut dyn Recognizer) -> Result<Duration, Failure> {
-    let pcm: Vec<f32> = noise(DECODE_SECS * SAMPLE_RATE_HZ as usize).collect();
+    let longest = UtteranceConfig::live().longest.to_frames(SampleRate::HZ_16000);
+    let pcm: Vec<f32> = noise(usize::try_from(longest).unwrap_or(0)).collect();
     let mut out = Transcription::default();
-    let mut times = Vec::new();
-    for _ in 0..4 {
+    let mut times = [Duration::ZERO; 3];
+    recognizer.recognize(&pcm, &DecodeOptions::default(), &mut out).map_err(Failure::runtime)?;
+    for time in &mut times {
         let start = Instant::now();
-        recognizer.recognize(&pcm, &DecodeOptions::default(), &mut out).map_err(Failure::runtime)?;
-        times.push(start.elapsed());
+        let pcm = pcm.get(..DECODE_SECS * SAMPLE_RATE_HZ as usize).unwrap_or(&pcm);
+        recognizer.recognize(pcm, &DecodeOptions::default(), &mut out).map_err(Failure::runtime)?;
+        *time = start.elapsed();
     }
-    let mut warm = times.split_off(1);
-    warm.sort_unstable();
-    Ok(warm.get(1).copied().unwrap_or_default())
+    times.sort_unstable();
+    Ok(times[1])
 }
 
 /// Share of a core that the operators of a stereo feed at 48 kHz take: the faster of two passes.
@@ -204,8 +246,18 @@ fn cpu_name() -> Option<String> {
 }
 
 fn memory_mb() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+    megabytes("/proc/meminfo", "MemTotal:")
+}
+
+/// What this process holds now.
+fn own_memory_mb() -> Option<u64> {
+    megabytes("/proc/self/status", "VmRSS:")
+}
+
+/// An entry of a file of the kernel's that is given in kB.
+fn megabytes(path: &str, key: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let line = text.lines().find(|line| line.starts_with(key))?;
     let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kilobytes / 1_024)
 }
