@@ -50,7 +50,7 @@ bench-words: setup ## words wrong and words invented, beside offline Whisper (ne
 bench-peers: setup ## the whole program beside faster-whisper: make bench-peers AUDIO=show.flac
 	@scripts/bench-peers.sh
 
-train-activity: setup ## trains the speech/music model anew (1.4 GB of packages, an hour)
+train-activity: setup ## trains the speech/music model anew (1.4 GB of packages, ten minutes)
 	operators/train/fetch.sh .cache/train
 	cargo run --locked --release -p aircheck-operators --example train_activity -- .cache/train operators/src/activity/model.rs
 

@@ -16,7 +16,10 @@ mod model;
 mod modulation;
 mod net;
 mod path;
+mod repeats;
 mod silence;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use edge::Edges;
@@ -24,6 +27,7 @@ use features::LOOK_BEATS;
 pub use features::{Features, N_FEATURES};
 pub use kinds::Kinds;
 use path::{Level, Path, Told};
+use repeats::{Repeats, Told as Heard};
 use silence::{Borders, Silence};
 use writer::Writer;
 
@@ -36,17 +40,31 @@ const MUSIC: usize = 1;
 /// How far from the beat at which another kind begins the edge is looked for, hops before and after.
 const EDGE_BEFORE: u64 = 50;
 const EDGE_AFTER: u64 = 20;
+/// An edge of a repetition is looked for this far around it, hops.
+const REPEAT_REACH: u64 = 12;
+/// Something else than music comes between music and its repetition for at least this long, 5 s.
+const ELSE_MIN: u64 = 500;
+/// Edges nearer than this are the same, hops.
+const NEAR: u64 = 30;
+/// Where a repetition ends, another kind may begin; it is found up to this many hops later, and its edge is taken for
+/// this.
+const END_BEFORE: u64 = 150;
+/// How long that is waited for, hops.
+const END_WAIT: u64 = 100;
 
 /// What counts as silence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ActivityConfig {
     /// A hop below this level is quiet, dBFS RMS, -90 to -20; default -58.
     pub silence_db: f32,
+    /// Whether sounds that were heard before, in the last 87 minutes, are segments of their own; default true. Takes
+    /// 1.5 MB.
+    pub repeats: bool,
 }
 
 impl Default for ActivityConfig {
     fn default() -> Self {
-        Self { silence_db: -58.0 }
+        Self { silence_db: -58.0, repeats: true }
     }
 }
 
@@ -56,12 +74,21 @@ impl Default for ActivityConfig {
 /// pause belongs to what is around it. Every 100 ms are told 1.4 s after their beginning, by the most likely path
 /// through their kinds. Edges lie where the level crosses the
 /// silence level, or else where the spectrum changes most.
+///
+/// A sound of 2 s or more that was heard before, more than a minute ago and not in the same piece of music, is a segment
+/// of its own, which says where that was: a jingle, a spot. Its beginning is told 2 s later, its end up to 2.4 s.
 pub struct Activity {
     config: ActivityConfig,
     path: Path,
     silence: Silence,
     borders: Borders,
     edges: Edges,
+    repeats: Option<Repeats>,
+    in_repeat: bool,
+    /// End of the last segment of [`ELSE_MIN`] that was not music.
+    last_else: u64,
+    /// Where a repetition ended, until it is an edge.
+    repeat_end: Option<u64>,
     writer: Writer,
     /// Start of the first hop, end of the last.
     origin: Option<MediaTime>,
@@ -80,16 +107,20 @@ impl Activity {
     /// Checks the level.
     pub fn new(config: ActivityConfig) -> Result<Self, BuildError> {
         check_range("silence level in dBFS", f64::from(config.silence_db), -90.0..=-20.0, "-90 to -20")?;
-        Ok(Self::fresh(config))
+        Ok(Self::with(config, config.repeats.then(Repeats::default)))
     }
 
-    fn fresh(config: ActivityConfig) -> Self {
+    fn with(config: ActivityConfig, repeats: Option<Repeats>) -> Self {
         Self {
             config,
             path: Path::default(),
             silence: Silence::default(),
             borders: Borders::default(),
             edges: Edges::default(),
+            repeats,
+            in_repeat: false,
+            last_else: 0,
+            repeat_end: None,
             writer: Writer::default(),
             origin: None,
             proof: MediaTime::ZERO,
@@ -113,6 +144,9 @@ impl Activity {
         self.n_loud[LOOK_BEATS - 1] += u64::from(loud);
         self.n_hops += 1;
         self.edges.push(hop);
+        if let Some(heard) = self.repeats.as_mut().and_then(|repeats| repeats.push(hop, loud)) {
+            self.note_repeat(heard, out);
+        }
         let is_look = self.n_hops.is_multiple_of(BEAT) && self.n_hops >= LOOK_BEATS as u64 * BEAT;
         if is_look && let Some(told) = self.path.step(hop.kinds, self.level()) {
             self.tell(told, out);
@@ -147,12 +181,56 @@ impl Activity {
         } else {
             self.change(self.edge(first), (kind, told.confidence), out);
         }
+        if self.repeat_end.is_some_and(|end| first > end + END_WAIT) {
+            self.split_at_repeat_end(out);
+        }
+    }
+
+    /// A repetition that has something else between it and the same before is a segment; music alone repeats itself.
+    fn note_repeat(&mut self, heard: Heard, out: &mut dyn Emit<Event>) {
+        match heard {
+            Heard::Began { hop_idx, earlier } => {
+                self.split_at_repeat_end(out);
+                let is_speech = self.writer.kind() == Some(SegmentKind::Speech);
+                self.in_repeat = self.last_else > earlier || is_speech;
+                let (at, earlier) = (self.edges.near(hop_idx, REPEAT_REACH), self.time(earlier));
+                if self.in_repeat && at > self.last_change + NEAR {
+                    self.split(at, Some(earlier), out);
+                } else if self.in_repeat {
+                    self.writer.note_repeats(earlier);
+                }
+            }
+            Heard::Over { hop_idx } => {
+                let end = self.edges.near(hop_idx, REPEAT_REACH);
+                self.repeat_end = std::mem::take(&mut self.in_repeat).then_some(end);
+            }
+        }
+    }
+
+    /// No other kind began where a repetition ended.
+    fn split_at_repeat_end(&mut self, out: &mut dyn Emit<Event>) {
+        if let Some(end) = self.repeat_end.take()
+            && end > self.last_change + NEAR
+        {
+            self.split(end, None, out);
+        }
+    }
+
+    fn split(&mut self, hop_idx: u64, repeats: Option<MediaTime>, out: &mut dyn Emit<Event>) {
+        if hop_idx < self.n_total {
+            self.writer.split(self.time(hop_idx), self.proof, repeats, out);
+            self.last_change = hop_idx;
+        }
     }
 
     /// Where the sound that begins at about hop `about` does begin.
     fn edge(&self, about: u64) -> u64 {
         if about == 0 {
             return 0;
+        }
+        let is_near = |end: &u64| (about.saturating_sub(END_BEFORE)..about + NEAR).contains(end);
+        if let Some(end) = self.repeat_end.filter(is_near).filter(|end| *end > self.last_change) {
+            return end;
         }
         let limit = self.borders.next().map_or(self.n_total, |border| border.hop_idx);
         let first = about.saturating_sub(EDGE_BEFORE).max(self.last_change + 1);
@@ -161,6 +239,14 @@ impl Activity {
     }
 
     fn change(&mut self, hop_idx: u64, heard: (SegmentKind, f32), out: &mut dyn Emit<Event>) {
+        if self.repeat_end.take_if(|end| end.abs_diff(hop_idx) <= NEAR).is_none()
+            && self.repeat_end.is_some_and(|end| end < hop_idx)
+        {
+            self.split_at_repeat_end(out);
+        }
+        if self.writer.kind() != Some(SegmentKind::Music) && hop_idx >= self.last_change + ELSE_MIN {
+            self.last_else = hop_idx;
+        }
         if hop_idx < self.n_total {
             self.writer.change(self.time(hop_idx), self.proof, heard, out);
             self.last_change = hop_idx;
@@ -195,7 +281,11 @@ impl Operator for Activity {
     }
 
     fn reset(&mut self) {
-        *self = Self::fresh(self.config);
+        let mut repeats = self.repeats.take();
+        if let Some(repeats) = &mut repeats {
+            repeats.reset();
+        }
+        *self = Self::with(self.config, repeats);
     }
 
     /// None: an event is told with the hop that proves it, 1.4 s after the fact.

@@ -336,6 +336,9 @@ pub struct Segment {
     pub kind: SegmentKind,
     /// 0..=1.
     pub confidence: f32,
+    /// Where the very same sound was heard before: it is a jingle, a spot, or the like.
+    #[serde(rename = "repeats_ms", skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<MediaTime>,
 }
 
 /// One word of a transcript.

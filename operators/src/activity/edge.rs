@@ -2,8 +2,8 @@
 
 use crate::hop::{Hop, N_MELS};
 
-/// Hops that are remembered, 2.56 s.
-const MEMORY: usize = 256;
+/// Hops that are remembered, 5.12 s.
+const MEMORY: usize = 512;
 /// Hops compared on each side, 0.2 s.
 const SIDE: u64 = 20;
 /// Bands compared: five mel bands each.
@@ -52,6 +52,12 @@ impl Edges {
         best.1
     }
 
+    /// The same within `reach` of `hop_idx`; `hop_idx` if not all of that is remembered.
+    pub(super) fn near(&self, hop_idx: u64, reach: u64) -> u64 {
+        let is_known = hop_idx.saturating_sub(reach + SIDE) + MEMORY as u64 > self.n_hops;
+        if is_known { self.sharpest(hop_idx.saturating_sub(reach), hop_idx + reach) } else { hop_idx }
+    }
+
     fn contrast(&self, hop_idx: u64) -> f32 {
         let (before, after) = (self.sum(hop_idx - SIDE), self.sum(hop_idx));
         before.iter().zip(&after).map(|(a, b)| (a - b).abs()).sum()
@@ -85,5 +91,7 @@ mod tests {
         }
         assert_eq!(edges.sharpest(260, 360), 300);
         assert_eq!(edges.sharpest(395, 400), 395, "no side after it");
+        assert_eq!(edges.near(305, 12), 300);
+        assert_eq!(edges.near(280, 12), 280 + 12, "the nearest to it that is within reach");
     }
 }

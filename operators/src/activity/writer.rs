@@ -16,6 +16,7 @@ struct Open {
     start: MediaTime,
     kind: SegmentKind,
     pair: u32,
+    repeats: Option<MediaTime>,
     confidences: f32,
     n_beats: f32,
 }
@@ -44,11 +45,43 @@ impl Writer {
     ) {
         if self.kind() != Some(kind) {
             self.close(at, proof, out);
-            let open = Open { start: at, kind, pair: self.next_pair, confidences: confidence, n_beats: 1.0 };
-            self.next_pair = self.next_pair.wrapping_add(1);
-            self.open = Some(open);
-            out.emit(&open.event(Phase::Open, Span::new(at, at), proof));
+            self.begin(at, proof, (kind, confidence, None), out);
         }
+    }
+
+    /// At `at` another sound of the same kind begins, which may have been heard before.
+    pub(super) fn split(
+        &mut self,
+        at: MediaTime,
+        proof: MediaTime,
+        repeats: Option<MediaTime>,
+        out: &mut dyn Emit<Event>,
+    ) {
+        if let Some(open) = self.open {
+            self.close(at, proof, out);
+            self.begin(at, proof, (open.kind, open.confidences / open.n_beats, repeats), out);
+        }
+    }
+
+    /// What is open was heard before.
+    pub(super) fn note_repeats(&mut self, repeats: MediaTime) {
+        if let Some(open) = &mut self.open {
+            open.repeats = Some(repeats);
+        }
+    }
+
+    fn begin(
+        &mut self,
+        start: MediaTime,
+        proof: MediaTime,
+        (kind, confidence, repeats): (SegmentKind, f32, Option<MediaTime>),
+        out: &mut dyn Emit<Event>,
+    ) {
+        let pair = self.next_pair;
+        let open = Open { start, kind, pair, repeats, confidences: confidence, n_beats: 1.0 };
+        self.next_pair = pair.wrapping_add(1);
+        self.open = Some(open);
+        out.emit(&open.event(Phase::Open, Span::new(start, start), proof));
     }
 
     /// Closes what is open.
@@ -62,7 +95,8 @@ impl Writer {
 impl Open {
     fn event(&self, phase: Phase, span: Span, proof: MediaTime) -> Event {
         let confidence = (self.confidences / self.n_beats).clamp(0.0, 1.0);
-        let segment = Segment { phase, pair: self.pair, kind: self.kind, confidence };
+        let Self { pair, kind, repeats, .. } = *self;
+        let segment = Segment { phase, pair, kind, confidence, repeats };
         Event::new(span, proof.max(span.end), segment)
     }
 }
