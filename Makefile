@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-peers deny install clean
+.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-peers deny install clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 AIRCHECK ?= cargo run --locked --release --quiet --bin aircheck --
@@ -46,6 +46,9 @@ bench: ## benchmarks, each beside what one would use instead
 bench-words: setup ## words wrong and words invented, beside offline Whisper (needs ../shared/data or AIRCHECK_DATA)
 	$(AIRCHECK) models pull
 	cargo run --locked --release -p aircheck-benches --bin wer
+
+bench-watch: setup ## one live feed of speech: latency, processor, memory
+	@scripts/bench-watch.sh
 
 bench-peers: setup ## the whole program beside faster-whisper: make bench-peers AUDIO=show.flac
 	@scripts/bench-peers.sh

@@ -57,8 +57,8 @@ const END_WAIT: u64 = 100;
 pub struct ActivityConfig {
     /// A hop below this level is quiet, dBFS RMS, -90 to -20; default -58.
     pub silence_db: f32,
-    /// Whether sounds that were heard before, in the last 87 minutes, are segments of their own; default true. Takes
-    /// 1.5 MB.
+    /// Whether sounds that were heard before, in the last 43 minutes, are segments of their own; default true. Takes
+    /// 0.5 MB.
     pub repeats: bool,
 }
 

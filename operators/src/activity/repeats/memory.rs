@@ -1,9 +1,9 @@
-//! What was heard in the last hour, as prints that can be looked up.
+//! What was heard in the last 43 minutes, as prints that can be looked up.
 
 use super::print::Print;
 
-/// Prints that are remembered, four hops apart: 87 minutes. With their index 1 MB.
-const MEMORY: usize = 1 << 17;
+/// Prints that are remembered, four hops apart: 43 minutes. With their index 0.5 MB.
+const MEMORY: usize = 1 << 16;
 /// Prints younger than this are not found, 60 s: music repeats itself at once, a station later.
 const AGE_MIN: u64 = 1_500;
 
@@ -11,8 +11,8 @@ const AGE_MIN: u64 = 1_500;
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
     prints: Vec<u32>,
-    /// Number of a print with these bits, by a hash of them: the newest.
-    index: Vec<u64>,
+    /// Number of a print with these bits, by a hash of them: the newest. Its low 32 bits, which last for five years.
+    index: Vec<u32>,
     newest: u64,
 }
 
@@ -34,7 +34,7 @@ impl Memory {
         let old_enough = self.newest.saturating_sub(AGE_MIN);
         let bits = self.bits(old_enough);
         if bits != 0 {
-            self.index[hash(bits)] = old_enough;
+            self.index[hash(bits)] = old_enough as u32;
         }
     }
 
@@ -53,7 +53,7 @@ impl Memory {
         let choices = if print.bits == 0 { 0..0 } else { 0..1 << print.doubtful.len() };
         choices.filter_map(move |choice| {
             let bits = flipped(choice);
-            let number = self.index[hash(bits)];
+            let number = u64::from(self.index[hash(bits)]);
             (bits != 0 && self.bits(number) == bits).then_some(number)
         })
     }

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# One live feed of speech at real-time pace: latency of partials and finals, processor and memory. AUDIO: the recording,
+# by default the 44 s of reading that `aircheck models sample` fetches.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo build --locked --release --bin aircheck
+aircheck=$(realpath "${CARGO_TARGET_DIR:-target}")/release/aircheck
+"$aircheck" models pull
+audio=${AUDIO:-$("$aircheck" models sample two_cities.wav)}
+python3 - "$aircheck" "$audio" <<'PYTHON'
+import json, resource, subprocess, sys
+aircheck, audio = sys.argv[1:]
+done = subprocess.run([aircheck, "watch", "--once", "--json", audio], stdout=subprocess.PIPE, text=True)
+if done.returncode:
+    sys.exit(done.returncode)
+summary = json.loads(done.stdout)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+latency = {row["event"]: row for row in summary["latencies"]}
+print(f"{audio}: {summary['duration_s']:.1f} s, {summary['words']} words, coverage {summary['coverage']:.4f}")
+for event, since in [("transcript.partial", "its newest word"), ("transcript.final", "the endpoint")]:
+    row = latency[event]
+    print(f"{event:20} {row['count']:4} events, p50 {row['p50_ms'] / 1e3:.2f} s, p95 {row['p95_ms'] / 1e3:.2f} s after {since}")
+share = (used.ru_utime + used.ru_stime) / summary["elapsed_s"]
+print(f"processor            {share:.2f} of a core")
+print(f"peak memory          {used.ru_maxrss / 1e3 * 1.024:.0f} MB")
+PYTHON
