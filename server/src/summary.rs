@@ -151,10 +151,10 @@ impl Summary {
             length(self.elapsed_s),
             self.times_real_time
         )?;
-        writeln!(out, "coverage    {:.3} %, {} gaps", self.coverage * 100.0, self.gaps)?;
+        writeln!(out, "coverage    {:.3} %, {}", self.coverage * 100.0, number(self.gaps, "gap"))?;
         if let Some(model) = &self.model {
-            let (words, utterances) = (self.words, self.utterances);
-            writeln!(out, "transcript  {words} words in {utterances} utterances ({model})")?;
+            let (words, utterances) = (number(self.words, "word"), number(self.utterances, "utterance"));
+            writeln!(out, "transcript  {words} in {utterances} ({model})")?;
         }
         if self.keywords > 0 {
             writeln!(out, "keywords    {}", self.keywords)?;
@@ -162,7 +162,8 @@ impl Summary {
         for row in &self.segments {
             let share = if self.duration_s > 0.0 { row.total_s / self.duration_s * 100.0 } else { 0.0 };
             let kind = format!("{:?}", row.kind).to_lowercase();
-            writeln!(out, "{kind:<11} {:>9}  {share:>5.1} %  {} segments", length(row.total_s), row.count)?;
+            let count = number(row.count, "segment");
+            writeln!(out, "{kind:<11} {:>9}  {share:>5.1} %  {count}", length(row.total_s))?;
         }
         self.write_loudness(out)?;
         let alerts: Vec<String> =
@@ -205,6 +206,11 @@ impl Summary {
         }
         Ok(())
     }
+}
+
+/// `1 gap`, `2 gaps`.
+fn number(n: u64, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
 fn segments(tally: &Tally) -> Vec<SegmentRow> {

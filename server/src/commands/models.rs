@@ -140,11 +140,12 @@ impl Bar {
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
         bar.set_prefix(name.to_owned());
-        bar.enable_steady_tick(Duration::from_millis(200));
         Self(bar)
     }
 
+    /// Nothing is shown before the first call: what is there already needs no bar.
     fn show(&self, progress: Progress<'_>) {
+        self.0.enable_steady_tick(Duration::from_millis(200));
         match progress {
             Progress::Waiting => self.0.set_message("waiting for another process"),
             Progress::Fetching { from, done, total } => {
