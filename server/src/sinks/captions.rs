@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use engine::event::{Alert, Body, Envelope, Feed, Keyword, Phase, SegmentKind, Transcript};
+use engine::event::{Alert, Body, Envelope, Feed, Keyword, KeywordState, Phase, SegmentKind, Transcript};
 
 use super::{clock_time, printable};
 use crate::publish::{Record, Sink};
@@ -121,7 +121,8 @@ fn segment_text(kind: SegmentKind) -> &'static str {
 }
 
 fn keyword_text(keyword: &Keyword) -> String {
-    format!("keyword {:?}: {} ({:?})", keyword.term, keyword.context, keyword.state)
+    let doubt = if keyword.state == KeywordState::Provisional { " (provisional)" } else { "" };
+    format!("keyword {:?}: {}{doubt}", keyword.term, keyword.context)
 }
 
 fn feed_text(feed: &Feed) -> String {
