@@ -8,6 +8,15 @@ use crate::{
 /// Longest slice: the model's window of 30 s.
 const N_SAMPLES_MAX: usize = 30 * SAMPLE_RATE_HZ as usize;
 
+/// What every recogniser refuses, without one: audio that is too long or no number, a context out of range.
+///
+/// # Errors
+/// The same that [`crate::Recognizer::recognize`] gives.
+pub fn check_request(pcm: &[f32], options: &DecodeOptions) -> Result<(), RecognizeError> {
+    check_pcm(pcm)?;
+    context_for(pcm.len(), options).map(drop)
+}
+
 pub(crate) fn check_pcm(pcm: &[f32]) -> Result<(), RecognizeError> {
     if pcm.len() > N_SAMPLES_MAX {
         return Err(RecognizeError::TooLong { actual: pcm.len(), expected: N_SAMPLES_MAX });

@@ -9,6 +9,7 @@ mod scripted;
 pub mod store;
 pub mod whisper;
 
+pub use checks::check_request;
 pub use recognizer::{
     CONTEXT_FRAMES_MAX, CONTEXT_FRAMES_PER_SECOND, DecodeOptions, RecognizeError, Recognizer, SAMPLE_RATE_HZ,
     Transcription, Word, fitted_context,

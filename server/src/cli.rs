@@ -43,6 +43,13 @@ pub enum Command {
     /// List, fetch and check speech models.
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Recognise what is asked for on stdin. Used by `watch`, which starts it.
+    #[command(hide = true)]
+    Recognizer {
+        /// Speech model.
+        #[arg(long)]
+        model: String,
+    },
     /// Print the JSON Schema of an event type, or the list of types.
     Schema {
         /// Such as `transcript.final`; without it, the names of all types.
@@ -97,6 +104,10 @@ pub struct AnalysisArgs {
     /// Speech recognition threads. Default: one a core for files, one for a stream.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub threads: Option<u16>,
+    /// Recognise speech in this process, as `analyze` does anyway; without it `watch` has a process for each thread,
+    /// which it survives.
+    #[arg(long, hide_short_help = true)]
+    pub in_process: bool,
 }
 
 /// `aircheck analyze`.

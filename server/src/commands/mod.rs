@@ -4,6 +4,7 @@ mod analyze;
 mod doctor;
 mod model;
 mod models;
+mod recognizer;
 mod setup;
 mod watch;
 
@@ -22,6 +23,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Watch(args) => watch::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Models(command) => models::run(&command),
+        Command::Recognizer { model } => recognizer::run(&model),
         Command::Schema { kind } => print_schema(kind.as_deref()),
         Command::Completions { shell } => {
             let mut out = Vec::new();

@@ -3,10 +3,11 @@
 use std::num::NonZeroUsize;
 
 use models::Recognizer;
-use models::store::{ModelError, Store};
+use models::store::{ModelError, Store, Verified};
 use models::whisper::{Whisper, WhisperOptions};
 
 use crate::failure::Failure;
+use crate::recognise::process::{ProcessConfig, ProcessRecognizer};
 
 /// The store of this user.
 pub(super) fn store() -> Result<Store, Failure> {
@@ -26,12 +27,7 @@ pub(super) struct Loaded {
 
 /// Loads `model`, a name or a file, for `n_threads` threads. It is not fetched: that takes a command of its own.
 pub(super) fn load(model: &str, n_threads: NonZeroUsize) -> Result<Loaded, Failure> {
-    let verified = store()?.resolve(model).map_err(|error| match error {
-        ModelError::NotInstalled { .. } => Failure::Runtime(format!(
-            "{error}; fetch it with `aircheck models pull {model}`, or use --no-transcript"
-        )),
-        other => Failure::runtime(other),
-    })?;
+    let verified = find(model)?;
     let options = WhisperOptions { n_recognizers_max: n_threads, ..WhisperOptions::default() };
     let whisper = Whisper::load(&verified, options).map_err(Failure::runtime)?;
     let recognizers = (0..n_threads.get()).map(|_| {
@@ -42,5 +38,29 @@ pub(super) fn load(model: &str, n_threads: NonZeroUsize) -> Result<Loaded, Failu
         name: whisper.name().to_owned(),
         is_multilingual: whisper.is_multilingual(),
         recognizers: recognizers.collect::<Result<_, Failure>>()?,
+    })
+}
+
+/// Starts a process for each of `n` threads, which loads `model` (docs/adr/0006).
+pub(super) fn load_apart(model: &str, n: NonZeroUsize) -> Result<Loaded, Failure> {
+    // Before anything starts: what is wrong with a model is said once, and here.
+    find(model)?;
+    let program = std::env::current_exe()
+        .map_err(|e| Failure::Runtime(format!("cannot find this program to start it again: {e}")))?;
+    let config = ProcessConfig::new(program, ["recognizer", "--model", model]);
+    let processes = ProcessRecognizer::start(&config, n.get()).map_err(Failure::runtime)?;
+    Ok(Loaded {
+        name: processes.first().map_or(model, Recognizer::model).to_owned(),
+        is_multilingual: processes.first().is_some_and(ProcessRecognizer::is_multilingual),
+        recognizers: processes.into_iter().map(|p| Box::new(p) as Box<dyn Recognizer>).collect(),
+    })
+}
+
+fn find(model: &str) -> Result<Verified, Failure> {
+    store()?.resolve(model).map_err(|error| match error {
+        ModelError::NotInstalled { .. } => Failure::Runtime(format!(
+            "{error}; fetch it with `aircheck models pull {model}`, or use --no-transcript"
+        )),
+        other => Failure::runtime(other),
     })
 }

@@ -131,7 +131,11 @@ fn speech(args: &AnalysisArgs, pace: Pace) -> Result<Speech, Failure> {
         (None, Pace::Batch) => one_a_core(),
         (None, Pace::Live) => NonZeroUsize::MIN,
     };
-    let loaded = model::load(&args.model, n_threads)?;
+    let loaded = match pace {
+        Pace::Live if !args.in_process => model::load_apart(&args.model, n_threads)?,
+        // One file, and nobody else to hurt.
+        Pace::Live | Pace::Batch => model::load(&args.model, n_threads)?,
+    };
     let language = language(&args.language, &loaded)?;
     let policy = DecodePolicy {
         options: DecodeOptions { language, ..DecodeOptions::default() },

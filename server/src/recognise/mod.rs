@@ -3,6 +3,7 @@
 
 mod listener;
 mod pool;
+pub mod process;
 
 pub use listener::Listener;
 pub use pool::{Answer, Asker, Heard, PoolConfig, RecogniserPool};
