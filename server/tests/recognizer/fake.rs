@@ -80,7 +80,7 @@ pub(crate) fn recognize(recognizer: &mut ProcessRecognizer, pcm: &[f32]) -> Resu
 /// Limits are far off: what is tested is not how fast this machine is.
 pub(crate) fn config(marker: &std::path::Path) -> ProcessConfig {
     let script = format!(
-        "ulimit -v {MEMORY_KB}; ulimit -c 0; export {MARKER}=\"$1\"; exec 3>&1 >/dev/null 2>&1; \
+        "ulimit -v {MEMORY_KB}; ulimit -c 0; export RUST_BACKTRACE=0; export {MARKER}=\"$1\"; exec 3>&1 >/dev/null 2>&1; \
          exec \"$0\" --exact fake::serves_where_it_is_the_fake --nocapture --test-threads=1"
     );
     let program = std::env::current_exe().unwrap();

@@ -113,7 +113,10 @@ pub fn put_request(id: u64, options: &DecodeOptions, pcm: &[f32], out: &mut Vec<
         out.extend_from_slice(&options.audio_context.unwrap_or(0).to_le_bytes());
         out.extend_from_slice(&options.beam_size.to_le_bytes());
         put_str(options.language.unwrap_or_default(), out);
-        out.extend(pcm.iter().flat_map(|sample| sample.to_le_bytes()));
+        out.reserve(size_of_val(pcm));
+        for sample in pcm {
+            out.extend_from_slice(&sample.to_le_bytes());
+        }
     });
 }
 
