@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crossbeam::sync::WaitGroup;
 use engine::audio::Block;
 use engine::continuity::{Conservation, Continuity};
 use engine::event::{Event, Gap, GapReason};
@@ -11,7 +12,7 @@ use engine::worker::Consumer;
 use operators::{Analysis, Ask};
 
 use crate::publish::{Item, Passage, Post};
-use crate::recognise::Asker;
+use crate::recognise::{Asker, Moments};
 
 type Events<'a> = dyn Emit<Event> + 'a;
 type Asks<'a> = dyn Emit<Ask> + 'a;
@@ -22,22 +23,28 @@ pub struct FeedConsumer {
     continuity: Continuity,
     post: Post,
     asker: Option<Asker>,
+    /// When the newest block arrived.
+    arrived_at: Instant,
+    /// Dropped with the consumer: the lane was closed and everything in it was taken.
+    _done: WaitGroup,
 }
 
 impl FeedConsumer {
-    /// Pushes blocks through `analysis` and posts its events; speech goes to `asker`.
+    /// Pushes blocks through `analysis` and posts its events; speech goes to `asker`. Lets go of `done` at the end.
     #[must_use]
-    pub fn new(analysis: Analysis, post: Post, asker: Option<Asker>) -> Self {
-        Self { analysis, continuity: Continuity::default(), post, asker }
+    pub fn new(analysis: Analysis, post: Post, asker: Option<Asker>, done: WaitGroup) -> Self {
+        let continuity = Continuity::default();
+        Self { analysis, continuity, post, asker, arrived_at: Instant::now(), _done: done }
     }
 
     /// Lets `act` work on the analysis, whose events are posted and whose speech is asked for.
     fn with_analysis(&mut self, taken_at: Instant, act: impl FnOnce(&mut Analysis, &mut Events, &mut Asks)) {
-        let Self { analysis, post, asker, .. } = self;
+        let Self { analysis, post, asker, arrived_at, .. } = self;
+        let moments = Moments { arrived_at: *arrived_at, taken_at };
         let mut events = |event: &Event| state(post, event, taken_at);
         let mut asks = |ask: &Ask| {
             if let Some(asker) = asker {
-                asker.ask(ask, taken_at);
+                asker.ask(ask, moments);
             }
         };
         act(analysis, &mut events, &mut asks);
@@ -52,6 +59,7 @@ impl FeedConsumer {
 impl Consumer for FeedConsumer {
     fn consume(&mut self, block: &Block) {
         let taken_at = Instant::now();
+        self.arrived_at = block.received_at();
         self.post.send(Item::Arrived { end: block.span().end, at: block.received_at() });
         if let Some(gap) = self.continuity.check(block) {
             self.with_analysis(taken_at, |analysis, events, asks| analysis.interrupt(events, asks));

@@ -1,8 +1,14 @@
-//! Recognition: threads that decode what the feeds ask for, finals before partials, and the desk that turns results
+//! Recognition: threads that decode what the feeds ask for, the earliest deadline first, and the desk that turns results
 //! into events. Does not know what an utterance is cut by.
 
+mod job;
 mod listener;
+mod mailbox;
 mod pool;
+mod recogniser;
+#[cfg(test)]
+mod tests;
 
+pub use job::{Answer, Heard};
 pub use listener::Listener;
-pub use pool::{Answer, Asker, Heard, PoolConfig, RecogniserPool};
+pub use pool::{Asker, Moments, PoolConfig, RecogniserPool};
