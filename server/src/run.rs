@@ -13,10 +13,10 @@ use engine::time::{MediaTime, Span};
 use operators::{Analysis, AnalysisConfig, BuildError};
 use thiserror::Error;
 
-use crate::feed::FeedConsumer;
+use crate::feed::{FeedAsker, FeedConsumer};
 use crate::host::Host;
 use crate::publish::{FeedIdentity, Item, Passage, Post, Publisher, Recorder, Sink, Tally, WallClock};
-use crate::recognise::{Asker, Listener, RecogniserPool};
+use crate::recognise::{Listener, RecogniserPool};
 
 /// Why a run could not go on.
 #[derive(Debug, Error)]
@@ -195,7 +195,8 @@ impl FeedRun {
             when_full: self.travel.when_full,
         };
         let analysis = Analysis::new(format, block_frames, &self.config)?;
-        let asker = |pool: &RecogniserPool| -> Asker { pool.asker(format.rate(), self.post.clone()) };
+        let partial = self.config.utterances.as_ref().and_then(|utterances| utterances.partial);
+        let asker = |pool: &RecogniserPool| FeedAsker(pool.asker(format.rate(), self.post.clone()), partial);
         let asker = self.host.pool().map(asker);
         let done = WaitGroup::new();
         let consumer = FeedConsumer::new(analysis, self.post.clone(), asker, done.clone());

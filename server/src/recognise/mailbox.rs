@@ -29,8 +29,11 @@ impl<J> Slot<J> {
         Ok(())
     }
 
+    /// The deadline of what is replaced stays: what it would have shown is still not shown.
     fn replace(&self, due: Due, job: J) -> Option<J> {
+        let old_due = self.due.load(Ordering::Acquire);
         let old = self.job.force_push(job);
+        let due = if old.is_some() { due.min(old_due) } else { due };
         self.due.store(due, Ordering::Release);
         old
     }
@@ -131,7 +134,7 @@ mod tests {
         assert_eq!((mailbox.put_final(30, "a"), mailbox.put_final(20, "b")), (Ok(()), Ok(())));
         assert_eq!(mailbox.put_final(10, "c"), Err("c"));
         assert_eq!((mailbox.put_partial(5, "p"), mailbox.put_partial(6, "q")), (None, Some("p")));
-        assert_eq!(offered(&mailbox), [(6, true), (20, false), (30, false)]);
+        assert_eq!(offered(&mailbox), [(5, true), (20, false), (30, false)]);
         let first = mailbox.offers().min_by_key(|offer| offer.due).unwrap();
         assert_eq!((mailbox.take(first), mailbox.take(first)), (Some("q"), None));
         assert_eq!(mailbox.take_partial(), None);

@@ -3,6 +3,7 @@
 
 mod job;
 mod listener;
+mod load;
 mod mailbox;
 mod pool;
 mod recogniser;
@@ -11,4 +12,5 @@ mod tests;
 
 pub use job::{Answer, Heard};
 pub use listener::Listener;
+pub use load::Pace;
 pub use pool::{Asker, Moments, PoolConfig, RecogniserPool};

@@ -17,6 +17,7 @@ use models::Recognizer;
 use operators::{Ask, BuildError, DecodePolicy, Decoder, Purpose};
 
 use super::job::{Answer, Feed, FeedPart, Job, key};
+use super::load::{Load, Pace};
 use super::mailbox::{Due, Mailbox};
 use super::recogniser::Recogniser;
 use crate::publish::{Item, Passage, Post};
@@ -45,6 +46,7 @@ pub(super) struct Shared {
     /// Storage of audio, reused.
     spare: ArrayQueue<Vec<f32>>,
     base: Instant,
+    pub(super) load: Load,
     patience: Option<Duration>,
 }
 
@@ -94,6 +96,7 @@ impl RecogniserPool {
             inboxes: parkers.iter().map(|_| Arc::default()).collect(),
             spare: ArrayQueue::new(config.finals_max + 2 * recognizers.len() + 2),
             base: Instant::now(),
+            load: Load::new(recognizers.len()),
             patience: config.patience,
         });
         let mut threads = Vec::with_capacity(recognizers.len());
@@ -187,6 +190,12 @@ impl Asker {
             }
             Purpose::Speculative | Purpose::Final => self.send_final(self.job(ask, moments)),
         }
+    }
+
+    /// How often partials may be asked for now.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        self.shared.load.pace()
     }
 
     fn due(&self, job: &Job) -> Due {

@@ -12,8 +12,11 @@ use models::{Recognizer, Transcription};
 use operators::Decoder;
 
 use super::job::{Answer, Feed, Job};
-use super::mailbox::Offer;
+use super::mailbox::{Due, Offer};
 use super::pool::Shared;
+
+/// Partials that are late by this much, microseconds, wait for everything else: they would hardly be read.
+const HOPELESS: Due = 2_000_000;
 
 /// One thread's part of the pool.
 pub(super) struct Recogniser {
@@ -43,11 +46,11 @@ impl Recogniser {
         }
     }
 
-    /// Takes the job that is due first; partials that are late anyway come last. Forgets feeds that are over.
+    /// Takes the job that is due first; partials that are long late anyway come last. Forgets feeds that are over.
     fn most_urgent(&mut self) -> Option<Box<Job>> {
         loop {
             let now = self.shared.micros(Instant::now());
-            let rank = |offer: &Offer| (offer.is_partial && offer.due < now, offer.due);
+            let rank = |offer: &Offer| (offer.is_partial && offer.due + HOPELESS < now, offer.due);
             let mut best: Option<(Offer, &Arc<Feed>)> = None;
             // Closed is read before the jobs: what was put in before it was closed is seen.
             self.feeds.retain(|feed| !feed.is_closed.load(Ordering::Acquire) || !feed.mailbox.is_empty());
@@ -73,6 +76,8 @@ impl Recogniser {
             job.answer(Answer::Lost(GapReason::Overload), began_at);
         } else if !job.is_abandoned() {
             let answer = self.decode(&job);
+            let busy = u64::try_from(began_at.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.shared.load.note(busy, self.shared.micros(Instant::now()));
             job.answer(answer, began_at);
         }
         self.shared.give_back(job.pcm);
