@@ -2,12 +2,14 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-peers deny install clean
+.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-peers deny install clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 AIRCHECK ?= cargo run --locked --release --quiet --bin aircheck --
 MODEL ?=
 ARGS ?= --help
+FEEDS ?= 1 4 8 12 16
+BENCH_ARGS ?=
 
 help: ## lists the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +51,10 @@ bench-words: setup ## words wrong and words invented, beside offline Whisper (ne
 
 bench-watch: setup ## one live feed of speech: latency, processor, memory
 	@scripts/bench-watch.sh
+
+bench-feeds: setup ## many feeds of speech at once: latency, gaps, processor (FEEDS="24 40" BENCH_ARGS=--finals)
+	$(AIRCHECK) models pull
+	cargo bench --locked -p aircheck-server --bench feeds -- $(BENCH_ARGS) $(FEEDS)
 
 bench-peers: setup ## the whole program beside faster-whisper: make bench-peers AUDIO=show.flac
 	@scripts/bench-peers.sh

@@ -107,6 +107,11 @@ impl Analysis {
         }
     }
 
+    /// From now on asks for partials every `interval`, or for none.
+    pub fn change_pace(&mut self, interval: Option<MediaTime>) -> Result<(), BuildError> {
+        self.utterances.as_mut().map_or(Ok(()), |utterances| utterances.change_pace(interval))
+    }
+
     /// Samples that were not finite and became zero.
     #[must_use]
     pub fn replaced(&self) -> u64 {

@@ -2,16 +2,26 @@
 
 use std::time::Instant;
 
+use crossbeam::sync::WaitGroup;
 use engine::audio::Block;
 use engine::continuity::{Conservation, Continuity};
-use engine::event::{Event, Gap, GapReason};
+use engine::event::{Body, Engine, Event, Gap, GapReason};
 use engine::operator::Emit;
-use engine::time::Span;
+use engine::time::{MediaTime, Span};
 use engine::worker::Consumer;
 use operators::{Analysis, Ask};
 
 use crate::publish::{Item, Passage, Post};
-use crate::recognise::Asker;
+use crate::recognise::{Asker, Moments, Pace};
+
+/// Longest time between partials that utterances take.
+const LONGEST_INTERVAL: MediaTime = MediaTime::from_secs(29);
+/// Why a feed has no partials, and has them again.
+const NO_PARTIALS: &str = "the recognisers are too busy for partials: finals only";
+const PARTIALS: &str = "the recognisers have time for partials again";
+
+/// A feed's way to the recognisers, and the time between partials that it is configured for.
+pub struct FeedAsker(pub Asker, pub Option<MediaTime>);
 
 type Events<'a> = dyn Emit<Event> + 'a;
 type Asks<'a> = dyn Emit<Ask> + 'a;
@@ -22,25 +32,69 @@ pub struct FeedConsumer {
     continuity: Continuity,
     post: Post,
     asker: Option<Asker>,
+    /// Configured time between partials, and what has become of it.
+    partial: Option<MediaTime>,
+    pace: Pace,
+    /// When the newest block arrived.
+    arrived_at: Instant,
+    /// Dropped with the consumer: the lane was closed and everything in it was taken.
+    _done: WaitGroup,
 }
 
 impl FeedConsumer {
-    /// Pushes blocks through `analysis` and posts its events; speech goes to `asker`.
+    /// Pushes blocks through `analysis` and posts its events; speech goes to `asker`. Lets go of `done` at the end.
     #[must_use]
-    pub fn new(analysis: Analysis, post: Post, asker: Option<Asker>) -> Self {
-        Self { analysis, continuity: Continuity::default(), post, asker }
+    pub fn new(analysis: Analysis, post: Post, asker: Option<FeedAsker>, done: WaitGroup) -> Self {
+        let (asker, partial) = asker.map_or((None, None), |FeedAsker(asker, partial)| (Some(asker), partial));
+        Self {
+            analysis,
+            continuity: Continuity::default(),
+            post,
+            asker,
+            partial,
+            pace: Pace::Tenths(10),
+            arrived_at: Instant::now(),
+            _done: done,
+        }
     }
 
     /// Lets `act` work on the analysis, whose events are posted and whose speech is asked for.
     fn with_analysis(&mut self, taken_at: Instant, act: impl FnOnce(&mut Analysis, &mut Events, &mut Asks)) {
-        let Self { analysis, post, asker, .. } = self;
+        let Self { analysis, post, asker, arrived_at, .. } = self;
+        let moments = Moments { arrived_at: *arrived_at, taken_at };
         let mut events = |event: &Event| state(post, event, taken_at);
         let mut asks = |ask: &Ask| {
             if let Some(asker) = asker {
-                asker.ask(ask, taken_at);
+                asker.ask(ask, moments);
             }
         };
         act(analysis, &mut events, &mut asks);
+    }
+
+    /// Partials come as often as the load allows; that there are none is told.
+    fn keep_pace(&mut self, block: &Block, taken_at: Instant) {
+        let (Some(asker), Some(partial)) = (&self.asker, self.partial) else { return };
+        let pace = asker.pace();
+        let before = std::mem::replace(&mut self.pace, pace);
+        if before == pace {
+            return;
+        }
+        let interval = match pace {
+            Pace::Tenths(tenths) => {
+                Some(MediaTime::from_flicks(partial.flicks().saturating_mul(tenths) / 10))
+            }
+            Pace::None => None,
+        };
+        if let Err(error) = self.analysis.change_pace(interval.map(|time| time.min(LONGEST_INTERVAL))) {
+            tracing::warn!("partials keep their pace: {error}");
+        }
+        let told = match (before, pace) {
+            (_, Pace::None) => Body::Degraded(Engine { step: 1, reason: NO_PARTIALS.to_owned() }),
+            (Pace::None, _) => Body::Recovered(Engine { step: 0, reason: PARTIALS.to_owned() }),
+            _ => return,
+        };
+        let here = block.span().start;
+        state(&self.post, &Event { span: Span::new(here, here), proof: here, body: told }, taken_at);
     }
 
     fn count(&mut self) {
@@ -52,11 +106,13 @@ impl FeedConsumer {
 impl Consumer for FeedConsumer {
     fn consume(&mut self, block: &Block) {
         let taken_at = Instant::now();
+        self.arrived_at = block.received_at();
         self.post.send(Item::Arrived { end: block.span().end, at: block.received_at() });
         if let Some(gap) = self.continuity.check(block) {
             self.with_analysis(taken_at, |analysis, events, asks| analysis.interrupt(events, asks));
             state(&self.post, &gap, taken_at);
         }
+        self.keep_pace(block, taken_at);
         self.with_analysis(taken_at, |analysis, events, asks| analysis.push(block, events, asks));
         self.count();
     }

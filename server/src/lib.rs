@@ -7,6 +7,7 @@ pub mod commands;
 pub mod failure;
 pub mod feed;
 pub mod fetch;
+pub mod host;
 pub mod ingest;
 pub mod output;
 pub mod publish;

@@ -1,21 +1,22 @@
-//! One feed's run: publisher, recognisers, worker and lane, put together and taken apart in the right order.
+//! One feed's run: publisher, lane and analysis on a host's worker, put together and taken apart in the right order.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crossbeam::sync::WaitGroup;
 use engine::audio::{Block, Format};
 use engine::continuity::Conservation;
 use engine::event::{Event, Gap, GapReason};
 use engine::lane::{LaneConfig, LaneSender, WhenFull};
 use engine::time::{MediaTime, Span};
-use engine::worker::Worker;
-use models::Recognizer;
 use operators::{Analysis, AnalysisConfig, BuildError};
 use thiserror::Error;
 
-use crate::feed::FeedConsumer;
+use crate::feed::{FeedAsker, FeedConsumer};
+use crate::host::Host;
 use crate::publish::{FeedIdentity, Item, Passage, Post, Publisher, Recorder, Sink, Tally, WallClock};
-use crate::recognise::{Asker, Listener, PoolConfig, RecogniserPool};
+use crate::recognise::{Listener, RecogniserPool};
 
 /// Why a run could not go on.
 #[derive(Debug, Error)]
@@ -67,10 +68,6 @@ pub struct Setup {
     pub travel: Travel,
     /// What is analysed.
     pub analysis: AnalysisConfig,
-    /// Recognisers, one a thread; none: no recognition.
-    pub recognizers: Vec<Box<dyn Recognizer>>,
-    /// How recognition is queued.
-    pub pool: PoolConfig,
     /// Transcripts and keywords.
     pub listener: Listener,
     /// Where events go.
@@ -83,16 +80,16 @@ pub struct FeedRun {
     config: AnalysisConfig,
     post: Post,
     publisher: Publisher,
-    pool: Option<RecogniserPool>,
+    host: Arc<Host>,
     open: Option<Open>,
-    recognise_busy: Duration,
 }
 
 /// A stretch of one format.
 struct Open {
     format: Format,
     lane: LaneSender,
-    worker: Worker,
+    /// Its worker has taken everything.
+    done: WaitGroup,
     end: MediaTime,
     missing: Option<Missing>,
 }
@@ -105,24 +102,12 @@ struct Missing {
 }
 
 impl FeedRun {
-    /// Starts the threads.
-    pub fn start(setup: Setup) -> Result<Self, RunError> {
+    /// Starts publishing; the rest happens on `host`.
+    pub fn start(setup: Setup, host: Arc<Host>) -> Result<Self, RunError> {
         let recorder = Recorder::new(setup.identity, setup.clock);
         let (publisher, post) =
             Publisher::spawn(recorder, setup.listener, setup.sinks).map_err(RunError::Thread)?;
-        let pool = match setup.recognizers {
-            none if none.is_empty() => None,
-            some => Some(RecogniserPool::start(some, &setup.pool).map_err(RunError::Thread)?),
-        };
-        Ok(Self {
-            travel: setup.travel,
-            config: setup.analysis,
-            post,
-            publisher,
-            pool,
-            open: None,
-            recognise_busy: Duration::ZERO,
-        })
+        Ok(Self { travel: setup.travel, config: setup.analysis, post, publisher, host, open: None })
     }
 
     /// Publishes something that is known without analysis, such as a change of the feed's state.
@@ -186,15 +171,13 @@ impl FeedRun {
     }
 
     /// Ends the run: everything taken is analysed, recognised and published.
-    pub fn finish(mut self) -> Result<(Tally, Duration), RunError> {
+    pub fn finish(mut self) -> Result<Tally, RunError> {
         let closed = self.close();
-        if let Some(pool) = self.pool.take() {
-            self.recognise_busy = pool.join();
-        }
+        // The recognisers post until everything asked for is answered.
         drop(self.post);
         let tally = self.publisher.join().map_err(RunError::Output)?;
         closed?;
-        Ok((tally, self.recognise_busy))
+        Ok(tally)
     }
 
     /// Frames that a block of `format` holds.
@@ -212,14 +195,15 @@ impl FeedRun {
             when_full: self.travel.when_full,
         };
         let analysis = Analysis::new(format, block_frames, &self.config)?;
-        let asker: Option<Asker> =
-            self.pool.as_ref().map(|pool| pool.asker(format.rate(), self.post.clone()));
-        let consumer = FeedConsumer::new(analysis, self.post.clone(), asker);
-        let worker = Worker::spawn("analyse-0").map_err(RunError::Thread)?;
-        let lane = worker
-            .pin(config, Box::new(consumer))
-            .map_err(|_| RunError::Thread(io::Error::other("the worker takes no more feeds")))?;
-        Ok(Open { format, lane, worker, end: MediaTime::ZERO, missing: None })
+        let partial = self.config.utterances.as_ref().and_then(|utterances| utterances.partial);
+        let asker = |pool: &RecogniserPool| FeedAsker(pool.asker(format.rate(), self.post.clone()), partial);
+        let asker = self.host.pool().map(asker);
+        let done = WaitGroup::new();
+        let consumer = FeedConsumer::new(analysis, self.post.clone(), asker, done.clone());
+        let no_worker = || RunError::Thread(io::Error::other("the worker takes no more feeds"));
+        let worker = self.host.worker().ok_or_else(no_worker)?;
+        let lane = worker.pin(config, Box::new(consumer)).map_err(|_| no_worker())?;
+        Ok(Open { format, lane, done, end: MediaTime::ZERO, missing: None })
     }
 
     /// Ends the stretch: waits until the worker has taken everything.
@@ -227,7 +211,7 @@ impl FeedRun {
         let Some(open) = self.open.take() else { return Ok(()) };
         let abandoned = open.lane.is_abandoned();
         drop(open.lane);
-        drop(open.worker);
+        open.done.wait();
         if let Some(Missing { span, frames, reason }) = open.missing {
             self.gap(span, Gap { frames, reason });
         }

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::event::LoudnessProfile;
@@ -15,6 +16,7 @@ use operators::{
 use super::model;
 use crate::cli::{AnalysisArgs, Profile};
 use crate::failure::Failure;
+use crate::host::Host;
 use crate::output::{Stdout, sinks};
 use crate::publish::{FeedIdentity, Tally, WallClock};
 use crate::recognise::{Listener, PoolConfig};
@@ -25,6 +27,8 @@ use crate::summary::{RunFacts, Summary};
 const BATCH_FINALS: usize = 4;
 /// Finals of a live feed that may wait; more are shed, each as a gap.
 const LIVE_FINALS: usize = 16;
+/// How long after its deadline a final of a live feed is still decoded; then it is a gap.
+const LIVE_PATIENCE: Duration = Duration::from_secs(2);
 /// Encoder contexts at which a looping final is decoded again. The full context of 1500 would mend a few more, and take
 /// two recognisers from 210 to 275 MB for good: a recogniser keeps the memory of the longest context it has used.
 const RETRY_CONTEXTS: [u32; 2] = [768, 896];
@@ -66,10 +70,12 @@ pub(super) fn prepare(
         None => (None, DecodePolicy::default(), Vec::new()),
     };
     let pool = match pace {
-        Pace::Batch => PoolConfig { finals_max: BATCH_FINALS, when_full: WhenFull::Wait, policy },
+        Pace::Batch => {
+            PoolConfig { finals_max: BATCH_FINALS, when_full: WhenFull::Wait, patience: None, policy }
+        }
         Pace::Live => {
             let when_full = WhenFull::ShedAfter(Duration::ZERO);
-            PoolConfig { finals_max: LIVE_FINALS, when_full, policy }
+            PoolConfig { finals_max: LIVE_FINALS, when_full, patience: Some(LIVE_PATIENCE), policy }
         }
     };
     let setup = Setup {
@@ -77,13 +83,12 @@ pub(super) fn prepare(
         clock: if pace == Pace::Batch { WallClock::file() } else { WallClock::live() },
         travel: if pace == Pace::Batch { Travel::BATCH } else { Travel::LIVE },
         analysis: analysis(args, pace),
-        recognizers,
-        pool,
         listener: Listener::new(keywords),
         sinks: sinks(args, stdout).map_err(Failure::usage)?,
     };
     let started = Instant::now();
-    let run = FeedRun::start(setup).map_err(Failure::runtime)?;
+    let host = Host::start(NonZeroUsize::MIN, recognizers, pool).map_err(Failure::runtime)?;
+    let run = FeedRun::start(setup, Arc::new(host)).map_err(Failure::runtime)?;
     Ok(Prepared { run, stdout, input, model, target, started })
 }
 
@@ -91,7 +96,7 @@ impl Prepared {
     /// Ends the run and prints the summary. `failure`: why the input ended before its end, reported after it.
     pub(super) fn finish(self, failure: Option<Failure>) -> Result<(), Failure> {
         let tally = match self.run.finish() {
-            Ok((tally, _)) => tally,
+            Ok(tally) => tally,
             // Whoever read our output has read enough.
             Err(RunError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
             Err(error) => return Err(failure.unwrap_or_else(|| Failure::runtime(error))),

@@ -58,6 +58,13 @@ pub enum Item {
 pub struct Post(Sender<Item>);
 
 impl Post {
+    /// A handle and the other end, for up to `n` items.
+    #[must_use]
+    pub fn to_channel(n: usize) -> (Self, Receiver<Item>) {
+        let (sender, receiver) = bounded(n);
+        (Self(sender), receiver)
+    }
+
     /// Posts an item; waits while too many are waiting. `false`: publishing has failed and nothing is taken any more.
     pub fn send(&self, item: Item) -> bool {
         self.0.send(item).is_ok()
@@ -76,10 +83,10 @@ impl Publisher {
         listener: Listener,
         sinks: Vec<Box<dyn Sink>>,
     ) -> io::Result<(Self, Post)> {
-        let (sender, receiver) = bounded(ITEMS_MAX);
+        let (post, receiver) = Post::to_channel(ITEMS_MAX);
         let desk = Desk { recorder, listener, sinks, tally: Tally::default() };
         let thread = std::thread::Builder::new().name("publish".into()).spawn(move || desk.run(&receiver))?;
-        Ok((Self { thread }, Post(sender)))
+        Ok((Self { thread }, post))
     }
 
     /// Whether it has ended: because all posts were dropped, or because a sink failed.

@@ -5,7 +5,7 @@ use engine::operator::Emit;
 use engine::time::SampleRate;
 use operators::{AskHead, Heard as Decode, Keywords, Transcriber, TranscriberConfig};
 
-use super::pool::{Answer, Heard};
+use super::job::{Answer, Heard};
 
 /// Transcripts and keywords of one feed.
 pub struct Listener {

@@ -1,105 +1,85 @@
-//! The pool: recogniser threads, a bounded queue of finals, and one slot a feed for its newest partial.
+//! The pool: recogniser threads that serve all feeds, the earliest deadline first, and each feed's way to them. Lock-free:
+//! a mailbox a feed, which every recogniser looks through.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, Sender, bounded, select};
-use crossbeam::queue::ArrayQueue;
-use engine::event::GapReason;
+use crossbeam::queue::{ArrayQueue, SegQueue};
+use crossbeam::sync::{Parker, Unparker};
+use engine::budget::{Budget, Deadline};
+use engine::event::{EventKind, GapReason};
 use engine::lane::WhenFull;
 use engine::time::SampleRate;
-use models::{Recognizer, Transcription};
-use operators::{Ask, AskHead, BuildError, DecodePolicy, Decoder, Outcome, Purpose};
+use models::Recognizer;
+use operators::{Ask, BuildError, DecodePolicy, Decoder, Purpose};
 
+use super::job::{Answer, Feed, FeedPart, Job, key};
+use super::load::{Load, Pace};
+use super::mailbox::{Due, Mailbox};
+use super::recogniser::Recogniser;
 use crate::publish::{Item, Passage, Post};
 
 /// How recognition is queued.
 #[derive(Clone, Debug)]
 pub struct PoolConfig {
-    /// Finals that may wait. More are waited for or shed, by `when_full`.
+    /// Finals of a feed that may wait. More are waited for or shed, by `when_full`.
     pub finals_max: usize,
-    /// What a feed does when too many finals wait.
+    /// What a feed does when too many of its finals wait.
     pub when_full: WhenFull,
+    /// How long after its deadline a final is still decoded, not shed. `None`: however late it is.
+    pub patience: Option<Duration>,
     /// Guards and retries.
     pub policy: DecodePolicy,
 }
 
-/// The answer to a request, and the way it took.
-#[derive(Debug)]
-pub struct Heard {
-    /// What was asked for.
-    pub head: AskHead,
-    /// Rate of the feed's own audio.
-    pub rate: SampleRate,
-    /// What came of it.
-    pub answer: Answer,
-    /// When what happened.
-    pub passage: Passage,
+/// Budgets of what recognition leads to, where the kinds of events have none.
+const NO_BUDGET: Budget = Budget::from_millis(3_000);
+
+/// What the recognisers and the feeds share.
+pub(super) struct Shared {
+    pub(super) is_closed: AtomicBool,
+    wakers: Vec<Unparker>,
+    inboxes: Vec<Arc<SegQueue<Arc<Feed>>>>,
+    /// Storage of audio, reused.
+    spare: ArrayQueue<Vec<f32>>,
+    base: Instant,
+    pub(super) load: Load,
+    patience: Option<Duration>,
 }
 
-/// What came of a request.
-#[derive(Debug)]
-pub enum Answer {
-    /// It was decoded.
-    Decoded {
-        /// How it went.
-        outcome: Outcome,
-        /// The words, where there are any.
-        transcription: Transcription,
-        /// Model that heard them.
-        model: Arc<str>,
-    },
-    /// It was not: shed, or the recogniser failed.
-    Lost(GapReason),
-}
+impl Shared {
+    /// An instant as the mailboxes count.
+    pub(super) fn micros(&self, instant: Instant) -> Due {
+        Due::try_from(instant.saturating_duration_since(self.base).as_micros()).unwrap_or(Due::MAX - 1)
+    }
 
-struct Job {
-    head: AskHead,
-    pcm: Vec<f32>,
-    taken_at: Instant,
-    asked_at: Instant,
-    feed: Arc<Feed>,
-}
+    /// Nobody is served by decoding it: partials past their deadline, finals past all patience.
+    pub(super) fn is_too_late(&self, job: &Job, now: Instant) -> bool {
+        let Some(patience) = self.patience else { return false };
+        let late = now.saturating_duration_since(job.deadline.instant());
+        let is_partial = job.head.purpose == Purpose::Partial;
+        late > if is_partial { Duration::ZERO } else { patience }
+    }
 
-impl Job {
-    fn answer(&self, answer: Answer, began_at: Instant) {
-        let passage = Passage {
-            taken_at: Some(self.taken_at),
-            stated_at: self.asked_at,
-            queued: Some(began_at.saturating_duration_since(self.asked_at)),
-            recognised: Some(began_at.elapsed()),
-        };
-        let heard = Heard { head: self.head, rate: self.feed.rate, answer, passage };
-        self.feed.post.send(Item::Heard(Box::new(heard)));
+    /// Keeps the storage of a job; beyond what circulates it is dropped.
+    pub(super) fn give_back(&self, pcm: Vec<f32>) {
+        let _ = self.spare.push(pcm);
+    }
+
+    fn wake_all(&self) {
+        self.wakers.iter().for_each(Unparker::unpark);
     }
 }
 
-/// What the pool knows of a feed.
-struct Feed {
-    rate: SampleRate,
-    partial: ArrayQueue<Job>,
-    /// Speculation that nobody waits for any more.
-    abandoned: AtomicU64,
-    /// Speculation that was not decoded.
-    lost: AtomicU64,
-    post: Post,
-}
-
-/// Recogniser threads.
+/// Recogniser threads. Dropping it waits until everything asked for is answered; all askers must have been dropped.
 pub struct RecogniserPool {
-    finals: Sender<Job>,
-    bell: Sender<Arc<Feed>>,
-    spare: Arc<ArrayQueue<Vec<f32>>>,
-    threads: Vec<JoinHandle<Duration>>,
-    when_full: WhenFull,
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    config: PoolConfig,
 }
-
-/// Feeds whose partials may ring at once; a ring that finds no room is found by the next one.
-const BELLS: usize = 256;
 
 impl RecogniserPool {
     /// Checks the policy.
@@ -108,182 +88,167 @@ impl RecogniserPool {
     }
 
     /// Starts a thread for each recogniser.
-    pub fn start(recognizers: Vec<Box<dyn Recognizer>>, config: &PoolConfig) -> io::Result<Self> {
-        let (finals, finals_of_threads) = bounded(config.finals_max.max(1));
-        let (bell, bell_of_threads) = bounded(BELLS);
-        let spare = Arc::new(ArrayQueue::new(config.finals_max + 2 * recognizers.len() + 2));
+    pub fn start(recognizers: Vec<Box<dyn Recognizer>>, config: PoolConfig) -> io::Result<Self> {
+        let parkers: Vec<Parker> = recognizers.iter().map(|_| Parker::new()).collect();
+        let shared = Arc::new(Shared {
+            is_closed: AtomicBool::new(false),
+            wakers: parkers.iter().map(|parker| parker.unparker().clone()).collect(),
+            inboxes: parkers.iter().map(|_| Arc::default()).collect(),
+            spare: ArrayQueue::new(config.finals_max + 2 * recognizers.len() + 2),
+            base: Instant::now(),
+            load: Load::new(recognizers.len()),
+            patience: config.patience,
+        });
         let mut threads = Vec::with_capacity(recognizers.len());
-        for (idx, recognizer) in recognizers.into_iter().enumerate() {
-            let thread = Recogniser {
+        for (idx, (recognizer, parker)) in recognizers.into_iter().zip(parkers).enumerate() {
+            let recogniser = Recogniser {
                 model: recognizer.model().into(),
                 recognizer,
                 decoder: Decoder::new(config.policy.clone()).map_err(io::Error::other)?,
-                finals: finals_of_threads.clone(),
-                bell: bell_of_threads.clone(),
-                spare: Arc::clone(&spare),
+                inbox: shared.inboxes.get(idx).map(Arc::clone).unwrap_or_default(),
+                shared: Arc::clone(&shared),
+                feeds: Vec::new(),
+                parker,
             };
             let builder = std::thread::Builder::new().name(format!("recognise-{idx}"));
-            threads.push(builder.spawn(move || thread.run())?);
+            threads.push(builder.spawn(move || recogniser.run())?);
         }
-        Ok(Self { finals, bell, spare, threads, when_full: config.when_full })
+        Ok(Self { shared, threads, config })
     }
 
     /// A handle for one feed of `rate`, whose answers go to `post`.
     #[must_use]
     pub fn asker(&self, rate: SampleRate, post: Post) -> Asker {
+        let room = Parker::new();
+        let feed = Arc::new(Feed {
+            mailbox: Mailbox::new(self.config.finals_max.max(1)),
+            room: room.unparker().clone(),
+            is_closed: AtomicBool::new(false),
+        });
+        for inbox in &self.shared.inboxes {
+            inbox.push(Arc::clone(&feed));
+        }
         let (abandoned, lost) = (AtomicU64::new(0), AtomicU64::new(0));
         Asker {
-            finals: self.finals.clone(),
-            bell: self.bell.clone(),
-            spare: Arc::clone(&self.spare),
-            feed: Arc::new(Feed { rate, partial: ArrayQueue::new(1), abandoned, lost, post }),
-            when_full: self.when_full,
+            shared: Arc::clone(&self.shared),
+            feed,
+            part: Arc::new(FeedPart { rate, abandoned, lost, post }),
+            room,
+            when_full: self.config.when_full,
         }
     }
+}
 
-    /// Waits until everything asked for is answered; all askers must have been dropped. Gives the time spent decoding.
-    pub fn join(self) -> Duration {
-        drop((self.finals, self.bell));
-        // What a recogniser throws is caught in its thread.
-        self.threads.into_iter().filter_map(|thread| thread.join().ok()).sum()
+impl Drop for RecogniserPool {
+    fn drop(&mut self) {
+        self.shared.is_closed.store(true, Ordering::Release);
+        self.shared.wake_all();
+        for thread in self.threads.drain(..) {
+            // What a recogniser throws is caught in its thread.
+            let _ = thread.join();
+        }
     }
 }
 
 /// One feed's way into the pool.
 pub struct Asker {
-    finals: Sender<Job>,
-    bell: Sender<Arc<Feed>>,
-    spare: Arc<ArrayQueue<Vec<f32>>>,
+    shared: Arc<Shared>,
     feed: Arc<Feed>,
+    part: Arc<FeedPart>,
+    room: Parker,
     when_full: WhenFull,
 }
 
+/// When what was asked for was heard.
+#[derive(Clone, Copy, Debug)]
+pub struct Moments {
+    /// When the audio that completed the request arrived: its deadline counts from there.
+    pub arrived_at: Instant,
+    /// When a worker took it.
+    pub taken_at: Instant,
+}
+
 impl Asker {
-    /// Hands a request to the pool. `taken_at`: when the worker took the block that led to it.
-    pub fn ask(&self, ask: &Ask, taken_at: Instant) {
-        let (head, feed) = (ask.head, &self.feed);
-        let passage = Passage { taken_at: Some(taken_at), ..Passage::direct(Instant::now()) };
-        feed.post.send(Item::Asked { head: Box::new(head), rate: feed.rate, passage });
+    /// Hands a request to the pool.
+    pub fn ask(&self, ask: &Ask, moments: Moments) {
+        let (head, part) = (ask.head, &self.part);
+        let passage = Passage { taken_at: Some(moments.taken_at), ..Passage::direct(Instant::now()) };
+        part.post.send(Item::Asked { head: Box::new(head), rate: part.rate, passage });
         match head.purpose {
-            Purpose::Confirm if feed.lost.load(Ordering::Acquire) == key(&head) => {
-                self.send_final(self.job(ask, taken_at));
+            Purpose::Confirm if part.lost.load(Ordering::Acquire) == key(&head) => {
+                self.send_final(self.job(ask, moments));
             }
             Purpose::Confirm => {}
-            Purpose::Abandon => feed.abandoned.store(key(&head), Ordering::Release),
+            Purpose::Abandon => part.abandoned.store(key(&head), Ordering::Release),
             Purpose::Partial => {
+                let job = self.job(ask, moments);
                 // The newest replaces what still waits.
-                drop(feed.partial.force_push(self.job(ask, taken_at)));
-                let _ = self.bell.try_send(Arc::clone(feed));
+                if let Some(old) = self.feed.mailbox.put_partial(self.due(&job), job) {
+                    self.shared.give_back(old.pcm);
+                }
+                self.shared.wake_all();
             }
-            Purpose::Speculative | Purpose::Final => self.send_final(self.job(ask, taken_at)),
+            Purpose::Speculative | Purpose::Final => self.send_final(self.job(ask, moments)),
         }
     }
 
-    fn job(&self, ask: &Ask, taken_at: Instant) -> Job {
-        let mut pcm = self.spare.pop().unwrap_or_default();
-        pcm.clear();
-        pcm.extend_from_slice(ask.pcm());
-        Job { head: ask.head, pcm, taken_at, asked_at: Instant::now(), feed: Arc::clone(&self.feed) }
+    /// How often partials may be asked for now.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        self.shared.load.pace()
     }
 
-    fn send_final(&self, job: Job) {
-        let refused = match self.when_full {
-            WhenFull::Wait => self.finals.send(job).err().map(|e| e.into_inner()),
-            WhenFull::ShedAfter(patience) => {
-                self.finals.send_timeout(job, patience).err().map(|e| e.into_inner())
-            }
+    fn due(&self, job: &Job) -> Due {
+        self.shared.micros(job.deadline.instant())
+    }
+
+    fn job(&self, ask: &Ask, moments: Moments) -> Box<Job> {
+        let mut pcm = self.shared.spare.pop().unwrap_or_default();
+        pcm.clear();
+        pcm.extend_from_slice(ask.pcm());
+        let kind = match ask.head.purpose {
+            Purpose::Partial => EventKind::TranscriptPartial,
+            _ => EventKind::TranscriptFinal,
         };
-        if let Some(job) = refused {
-            self.feed.lost.store(key(&job.head), Ordering::Release);
+        let deadline: Deadline = kind.budget().unwrap_or(NO_BUDGET).deadline(moments.arrived_at);
+        let feed = Arc::clone(&self.part);
+        let Moments { taken_at, .. } = moments;
+        Box::new(Job { head: ask.head, pcm, taken_at, asked_at: Instant::now(), deadline, feed })
+    }
+
+    fn send_final(&self, job: Box<Job>) {
+        if let Err(job) = self.put_final(job) {
             job.answer(Answer::Lost(GapReason::Overload), Instant::now());
+            self.shared.give_back(job.pcm);
+        }
+        self.shared.wake_all();
+    }
+
+    /// `Err` gives the job back: there is no room, and waiting is over.
+    fn put_final(&self, mut job: Box<Job>) -> Result<(), Box<Job>> {
+        let patience_ends = match self.when_full {
+            WhenFull::Wait => None,
+            WhenFull::ShedAfter(patience) => Some(Instant::now() + patience),
+        };
+        loop {
+            job = match self.feed.mailbox.put_final(self.due(&job), job) {
+                Ok(()) => return Ok(()),
+                Err(back) => back,
+            };
+            match patience_ends {
+                None => self.room.park(),
+                Some(end) if Instant::now() < end => self.room.park_deadline(end),
+                Some(_) => return Err(job),
+            }
         }
     }
 }
 
 impl Drop for Asker {
-    /// A partial that still waits holds its feed, and its feed holds it. At the end of a stretch nobody needs it: its
-    /// final is asked for already.
+    /// A partial that still waits is not needed: its final is asked for already.
     fn drop(&mut self) {
-        drop(self.feed.partial.pop());
-    }
-}
-
-/// One number for a decode: utterances are numbered by their start in ms, decodes within them from 1.
-fn key(head: &AskHead) -> u64 {
-    head.utterance << 16 | u64::from(head.attempt & 0xffff)
-}
-
-struct Recogniser {
-    recognizer: Box<dyn Recognizer>,
-    model: Arc<str>,
-    decoder: Decoder,
-    finals: Receiver<Job>,
-    bell: Receiver<Arc<Feed>>,
-    spare: Arc<ArrayQueue<Vec<f32>>>,
-}
-
-impl Recogniser {
-    /// Gives the time spent decoding.
-    fn run(mut self) -> Duration {
-        let mut busy = Duration::ZERO;
-        while let Some(job) = self.next() {
-            let began_at = Instant::now();
-            let is_wanted = job.head.purpose != Purpose::Speculative
-                || job.feed.abandoned.load(Ordering::Acquire) != key(&job.head);
-            if is_wanted {
-                let answer = self.decode(&job);
-                busy += began_at.elapsed();
-                if matches!(answer, Answer::Lost(_)) {
-                    job.feed.lost.store(key(&job.head), Ordering::Release);
-                }
-                job.answer(answer, began_at);
-            }
-            // Storage beyond what circulates is dropped.
-            let _ = self.spare.push(job.pcm);
-        }
-        busy
-    }
-
-    /// Finals first. `None`: nothing more will come.
-    fn next(&self) -> Option<Job> {
-        loop {
-            if let Ok(job) = self.finals.try_recv() {
-                return Some(job);
-            }
-            select! {
-                recv(self.finals) -> job => return job.ok(),
-                recv(self.bell) -> feed => match feed {
-                    Ok(feed) => if let Some(job) = feed.partial.pop() { return Some(job) },
-                    Err(_) => return self.finals.recv().ok(),
-                },
-            }
-        }
-    }
-
-    fn decode(&mut self, job: &Job) -> Answer {
-        let Self { recognizer, decoder, model, .. } = self;
-        let mut transcription = Transcription::default();
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            decoder.recognise(&mut **recognizer, &job.head, &job.pcm, &mut transcription)
-        }));
-        match result {
-            Ok(Ok(outcome)) => Answer::Decoded { outcome, transcription, model: Arc::clone(model) },
-            Ok(Err(error)) => {
-                tracing::warn!(
-                    "recognition of {} to {} s failed: {error}",
-                    job.head.span.start,
-                    job.head.span.end
-                );
-                Answer::Lost(GapReason::RecogniserFailed)
-            }
-            Err(_) => {
-                tracing::error!(
-                    "the recogniser panicked at {} to {} s",
-                    job.head.span.start,
-                    job.head.span.end
-                );
-                Answer::Lost(GapReason::RecogniserFailed)
-            }
-        }
+        drop(self.feed.mailbox.take_partial());
+        self.feed.is_closed.store(true, Ordering::Release);
+        self.shared.wake_all();
     }
 }

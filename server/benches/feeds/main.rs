@@ -1,0 +1,99 @@
+//! Many feeds of real speech in one process, at real-time pace: what they promise and what they get. `make bench-feeds`.
+//!
+//! `feeds [--finals] [--secs N] [--recognisers N] FEEDS...`: a line for each number of feeds.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod load;
+mod measure;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::lane::WhenFull;
+use models::Recognizer;
+use models::store::{DEFAULT_MODEL, Store};
+use models::whisper::{Whisper, WhisperOptions};
+use operators::{AnalysisConfig, DecodePolicy, UtteranceConfig};
+use server::host::Host;
+use server::publish::{FeedIdentity, WallClock};
+use server::recognise::{Listener, PoolConfig};
+use server::run::{FeedRun, Setup, Travel};
+
+use load::{FORMAT, Speech};
+use measure::{Cpu, Figures, Probe};
+
+fn main() {
+    let mut secs = 60;
+    let mut is_finals = false;
+    let mut n_recognisers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let mut feeds = Vec::new();
+    let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
+    let number = |arg: Option<String>| arg.expect("a number").parse().expect("a number");
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--finals" => is_finals = true,
+            "--secs" => secs = number(args.next()),
+            "--recognisers" => n_recognisers = number(args.next()),
+            n_feeds => feeds.push(number(Some(n_feeds.to_owned()))),
+        }
+    }
+    let speech = match Speech::read() {
+        Ok(speech) => Arc::new(speech),
+        Err(why) => return println!("skipped: {why}"),
+    };
+    println!(
+        "{} s a line, {} s of speech, {n_recognisers} recognisers, {}",
+        secs,
+        speech.secs(),
+        if is_finals { "finals only" } else { "with partials" }
+    );
+    println!("{}", Figures::HEADER);
+    for n_feeds in feeds {
+        println!("{}", run(n_feeds, &speech, Duration::from_secs(secs as u64), is_finals, n_recognisers));
+    }
+}
+
+fn recognizers(n: usize) -> Vec<Box<dyn Recognizer>> {
+    let store = Store::open(Store::default_dir().unwrap()).unwrap();
+    let model = store.resolve(DEFAULT_MODEL).expect("the model is there: make weights");
+    let options =
+        WhisperOptions { n_recognizers_max: NonZeroUsize::new(n).unwrap(), ..WhisperOptions::default() };
+    let whisper = Whisper::load(&model, options).unwrap();
+    (0..n).map(|_| Box::new(whisper.recognizer().unwrap()) as Box<dyn Recognizer>).collect()
+}
+
+fn run(n_feeds: usize, speech: &Arc<Speech>, length: Duration, is_finals: bool, n: usize) -> Figures {
+    let pool = PoolConfig {
+        finals_max: 16,
+        when_full: WhenFull::ShedAfter(Duration::ZERO),
+        patience: Some(Duration::from_secs(2)),
+        policy: DecodePolicy { retry_contexts: vec![768, 896], ..DecodePolicy::default() },
+    };
+    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let host = Arc::new(Host::start(cores, recognizers(n), pool).unwrap());
+    let mut utterances = UtteranceConfig::live();
+    if is_finals {
+        utterances = UtteranceConfig { partial: None, ..utterances };
+    }
+    let probe = Arc::new(Probe::default());
+    let make = |idx: usize| {
+        let setup = Setup {
+            identity: FeedIdentity { name: format!("feed-{idx}"), epoch: 1 },
+            clock: WallClock::live(),
+            travel: Travel::LIVE,
+            analysis: AnalysisConfig { utterances: Some(utterances.clone()), ..AnalysisConfig::default() },
+            listener: Listener::new(None),
+            sinks: vec![probe.sink(idx, n_feeds)],
+        };
+        FeedRun::start(setup, Arc::clone(&host)).unwrap()
+    };
+    let mut runs: Vec<FeedRun> = (0..n_feeds).map(make).collect();
+    let cpu = Cpu::now();
+    load::play(&mut runs, speech, length, &probe);
+    let cpu = Cpu::now().since(&cpu);
+    let tallies = runs.into_iter().map(|run| run.finish().unwrap()).collect();
+    drop(host);
+    assert_eq!(FORMAT.n_channels(), 2);
+    probe.figures(n_feeds, length, cpu, tallies)
+}
