@@ -2,7 +2,7 @@
 //! anew: its harness prints to stdout, so that frames go out by descriptor 3.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
@@ -171,18 +171,21 @@ fn misbehave(misdeed: Misdeed, id: u64, heard: &mut Transcription, output: &mut 
 
 /// Everything that works and should not.
 fn able_behind_the_fence() -> String {
-    let missing = enclose();
-    let own = rustix::process::getpid();
+    // Landlock is a second wall, which older kernels do not have.
+    let missing: Vec<String> = enclose().into_iter().filter(|part| !part.starts_with("landlock")).collect();
     let parent = rustix::process::getppid().unwrap();
     let attempts = [
         ("read", fs::read("/proc/self/status").is_ok()),
         ("write", fs::write("/tmp/aircheck-fence", "x").is_ok()),
         ("remove", fs::remove_file("/tmp/nothing").is_err_and(|e| e.raw_os_error() == Some(libc::ENOENT))),
-        ("connect", TcpStream::connect("127.0.0.1:9").is_err_and(|e| e.raw_os_error() != Some(libc::EPERM))),
+        (
+            "connect",
+            TcpStream::connect("127.0.0.1:9").is_err_and(|e| e.kind() == ErrorKind::ConnectionRefused),
+        ),
         ("start", Command::new("/bin/true").status().is_ok()),
         ("signal", rustix::process::test_kill_process(parent).is_ok()),
         ("eat", vec![0_u8; 0].try_reserve_exact(8 << 30).is_ok()),
     ];
     let able: Vec<&str> = attempts.iter().filter(|(_, able)| *able).map(|(what, _)| *what).collect();
-    format!("{} {missing:?} {able:?}", own.as_raw_nonzero())
+    format!("{missing:?} {able:?}")
 }

@@ -113,10 +113,10 @@ pub fn put_request(id: u64, options: &DecodeOptions, pcm: &[f32], out: &mut Vec<
         out.extend_from_slice(&options.audio_context.unwrap_or(0).to_le_bytes());
         out.extend_from_slice(&options.beam_size.to_le_bytes());
         put_str(options.language.unwrap_or_default(), out);
-        out.reserve(size_of_val(pcm));
-        for sample in pcm {
-            out.extend_from_slice(&sample.to_le_bytes());
-        }
+        let audio_at = out.len();
+        out.resize(audio_at + size_of_val(pcm), 0);
+        let places = out.get_mut(audio_at..).unwrap_or_default().as_chunks_mut().0;
+        places.iter_mut().zip(pcm).for_each(|(place, sample)| *place = sample.to_le_bytes());
     });
 }
 
@@ -159,21 +159,33 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Message, usize)>, FrameError> {
 
 /// Reads one message, waiting for it; `body` is its storage. `None`: the input ended before it began.
 pub fn read(input: &mut impl Read, body: &mut Vec<u8>) -> Result<Option<Message>, FrameError> {
-    body.clear();
-    let n_bytes = input.by_ref().take(HEAD_BYTES as u64).read_to_end(body)?;
-    if n_bytes == 0 {
-        return Ok(None);
+    let mut head = [0; HEAD_BYTES];
+    match fill(input, &mut head)? {
+        0 => return Ok(None),
+        HEAD_BYTES => {}
+        actual => return Err(FrameError::Truncated { actual, expected: HEAD_BYTES }),
     }
-    let Some(head) = body.first_chunk::<HEAD_BYTES>() else {
-        return Err(FrameError::Truncated { actual: n_bytes, expected: HEAD_BYTES });
-    };
-    let head = Head::parse(head)?;
-    body.clear();
-    let actual = input.by_ref().take(head.n_bytes as u64).read_to_end(body)?;
+    let head = Head::parse(&head)?;
+    body.resize(head.n_bytes, 0);
+    let actual = fill(input, body)?;
     if actual < head.n_bytes {
         return Err(FrameError::Truncated { actual, expected: head.n_bytes });
     }
     head.open(body).map(Some)
+}
+
+/// Reads until `out` is full or the input ends: bytes read. In as few calls as can be, unlike `read_to_end`.
+fn fill(input: &mut impl Read, out: &mut [u8]) -> io::Result<usize> {
+    let mut n_bytes = 0;
+    while let Some(rest) = out.get_mut(n_bytes..).filter(|rest| !rest.is_empty()) {
+        match input.read(rest) {
+            Ok(0) => break,
+            Ok(n) => n_bytes += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(n_bytes)
 }
 
 struct Head {
