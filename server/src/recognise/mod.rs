@@ -1,12 +1,15 @@
 //! Recognition: threads that decode what the feeds ask for, the earliest deadline first, and the desk that turns results
 //! into events. Does not know what an utterance is cut by.
 
+mod desk;
 mod job;
 mod listener;
 mod load;
 mod mailbox;
 mod pool;
 mod recogniser;
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;
 
