@@ -61,11 +61,11 @@ impl FeedConsumer {
     /// Lets `act` work on the analysis, whose events are posted and whose speech is asked for.
     fn with_analysis(&mut self, taken_at: Instant, act: impl FnOnce(&mut Analysis, &mut Events, &mut Asks)) {
         let Self { analysis, post, asker, arrived_at, .. } = self;
-        let moments = Moments { arrived_at: *arrived_at, taken_at };
         let mut events = |event: &Event| state(post, event, taken_at);
         let mut asks = |ask: &Ask| {
             if let Some(asker) = asker {
-                asker.ask(ask, moments);
+                let asked_at = Instant::now();
+                asker.ask(ask, Moments { arrived_at: *arrived_at, taken_at, asked_at });
             }
         };
         act(analysis, &mut events, &mut asks);

@@ -20,7 +20,7 @@ use server::publish::{FeedIdentity, WallClock};
 use server::recognise::{Listener, PoolConfig};
 use server::run::{FeedRun, Setup, Travel};
 
-use load::{FORMAT, Speech};
+use load::Speech;
 use measure::{Cpu, Figures, Probe};
 
 fn main() {
@@ -39,7 +39,7 @@ fn main() {
         }
     }
     let speech = match Speech::read() {
-        Ok(speech) => Arc::new(speech),
+        Ok(speech) => speech,
         Err(why) => return println!("skipped: {why}"),
     };
     println!(
@@ -49,21 +49,30 @@ fn main() {
         if is_finals { "finals only" } else { "with partials" }
     );
     println!("{}", Figures::HEADER);
+    let whisper = whisper(n_recognisers);
     for n_feeds in feeds {
-        println!("{}", run(n_feeds, &speech, Duration::from_secs(secs as u64), is_finals, n_recognisers));
+        let recognizer = |_| Box::new(whisper.recognizer().unwrap()) as Box<dyn Recognizer>;
+        let recognizers = (0..n_recognisers).map(recognizer).collect();
+        println!("{}", run(n_feeds, &speech, Duration::from_secs(secs as u64), is_finals, recognizers));
     }
 }
 
-fn recognizers(n: usize) -> Vec<Box<dyn Recognizer>> {
+/// Room for `n` recognisers.
+fn whisper(n: usize) -> Arc<Whisper> {
     let store = Store::open(Store::default_dir().unwrap()).unwrap();
     let model = store.resolve(DEFAULT_MODEL).expect("the model is there: make weights");
     let options =
         WhisperOptions { n_recognizers_max: NonZeroUsize::new(n).unwrap(), ..WhisperOptions::default() };
-    let whisper = Whisper::load(&model, options).unwrap();
-    (0..n).map(|_| Box::new(whisper.recognizer().unwrap()) as Box<dyn Recognizer>).collect()
+    Whisper::load(&model, options).unwrap()
 }
 
-fn run(n_feeds: usize, speech: &Arc<Speech>, length: Duration, is_finals: bool, n: usize) -> Figures {
+fn run(
+    n_feeds: usize,
+    speech: &Speech,
+    length: Duration,
+    is_finals: bool,
+    recognizers: Vec<Box<dyn Recognizer>>,
+) -> Figures {
     let pool = PoolConfig {
         finals_max: 16,
         when_full: WhenFull::ShedAfter(Duration::ZERO),
@@ -71,7 +80,7 @@ fn run(n_feeds: usize, speech: &Arc<Speech>, length: Duration, is_finals: bool, 
         policy: DecodePolicy { retry_contexts: vec![768, 896], ..DecodePolicy::default() },
     };
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let host = Arc::new(Host::start(cores, recognizers(n), pool).unwrap());
+    let host = Arc::new(Host::start(cores, recognizers, pool).unwrap());
     let mut utterances = UtteranceConfig::live();
     if is_finals {
         utterances = UtteranceConfig { partial: None, ..utterances };
@@ -84,7 +93,7 @@ fn run(n_feeds: usize, speech: &Arc<Speech>, length: Duration, is_finals: bool, 
             travel: Travel::LIVE,
             analysis: AnalysisConfig { utterances: Some(utterances.clone()), ..AnalysisConfig::default() },
             listener: Listener::new(None),
-            sinks: vec![probe.sink(idx, n_feeds)],
+            sinks: vec![probe.sink()],
         };
         FeedRun::start(setup, Arc::clone(&host)).unwrap()
     };
@@ -94,6 +103,5 @@ fn run(n_feeds: usize, speech: &Arc<Speech>, length: Duration, is_finals: bool, 
     let cpu = Cpu::now().since(&cpu);
     let tallies = runs.into_iter().map(|run| run.finish().unwrap()).collect();
     drop(host);
-    assert_eq!(FORMAT.n_channels(), 2);
     probe.figures(n_feeds, length, cpu, tallies)
 }

@@ -11,7 +11,7 @@ use engine::event::Body;
 use engine::time::MediaTime;
 use server::publish::{Record, Sink, Tally};
 
-/// Events later than this before the end are what a run's end makes of an utterance, not a user.
+/// Of the kernel's times, a second.
 const CLOCK_TICKS: f64 = 100.0;
 
 /// Collects from all feeds.
@@ -27,6 +27,8 @@ struct Seen {
     words: Vec<f64>,
     /// From the endpoint's last sample to the final, s.
     finals: Vec<f64>,
+    /// Of what needs no recognition, from the proof to the event, s.
+    signals: Vec<f64>,
     n_partials: u64,
 }
 
@@ -35,7 +37,7 @@ impl Probe {
         self.began.set(at).expect("begun once");
     }
 
-    pub(crate) fn sink(&self, _idx: usize, _n_feeds: usize) -> Box<dyn Sink> {
+    pub(crate) fn sink(&self) -> Box<dyn Sink> {
         let (began, seen) = (Arc::clone(&self.began), Arc::clone(&self.seen));
         Box::new(FeedSink { began, seen, shown: BTreeMap::new() })
     }
@@ -52,6 +54,7 @@ impl Probe {
             n_feeds,
             words: quantiles(&mut seen.words),
             finals: quantiles(&mut seen.finals),
+            signals: quantiles(&mut seen.signals)[2],
             n_words: tallies.iter().map(|tally| tally.n_words).sum(),
             n_partials: seen.n_partials,
             n_gaps: tallies.iter().map(|tally| tally.gaps.0).sum(),
@@ -78,6 +81,10 @@ impl Sink for FeedSink {
         let (transcript, is_final) = match &record.envelope.data.body {
             Body::Partial(transcript) => (transcript, false),
             Body::Final(transcript) => (transcript, true),
+            Body::Segment(_) | Body::Alert(_) | Body::LoudnessReport(_) => {
+                seen.signals.extend(record.total.map(|total| total.as_secs_f64()));
+                return Ok(());
+            }
             _ => return Ok(()),
         };
         let shown = self.shown.entry(transcript.utterance).or_default();
@@ -143,6 +150,7 @@ pub(crate) struct Figures {
     n_feeds: usize,
     words: [f64; 3],
     finals: [f64; 3],
+    signals: f64,
     n_words: u64,
     n_partials: u64,
     n_gaps: u64,
@@ -154,7 +162,7 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    pub(crate) const HEADER: &str = "feeds  word first seen p50/p95/p99, s  final p50/p95/p99, s  words  partials  gaps  in gaps  cores  a feed  beside recognition  memory";
+    pub(crate) const HEADER: &str = "feeds  word first seen p50/p95/p99, s  final p50/p95/p99, s  signals p99, s  words  partials  gaps  in gaps  cores  a feed  beside recognition  memory";
 }
 
 impl fmt::Display for Figures {
@@ -162,10 +170,11 @@ impl fmt::Display for Figures {
         let three = |v: &[f64; 3]| format!("{:.2} / {:.2} / {:.2}", v[0], v[1], v[2]);
         write!(
             f,
-            "{:>5}  {:>30}  {:>20}  {:>5}  {:>8}  {:>4}  {:>5.2} %  {:>5.2}  {:>6.3}  {:>16.1} %  {:>4} MB{}",
+            "{:>5}  {:>30}  {:>20}  {:>14.3}  {:>5}  {:>8}  {:>4}  {:>5.2} %  {:>5.2}  {:>6.3}  {:>16.1} %  {:>4} MB{}",
             self.n_feeds,
             three(&self.words),
             three(&self.finals),
+            self.signals,
             self.n_words,
             self.n_partials,
             self.n_gaps,

@@ -7,8 +7,10 @@ mod tally;
 mod thread;
 
 pub use clock::WallClock;
-pub use record::{FeedIdentity, Passage, Record, Recorder};
+pub use record::{FeedIdentity, Now, Passage, Record, Recorder};
 pub use tally::Tally;
+#[cfg(test)]
+pub(crate) use thread::Desk;
 pub use thread::{Item, Post, Publisher};
 
 use std::io;

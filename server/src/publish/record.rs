@@ -42,6 +42,23 @@ impl Passage {
     }
 }
 
+/// The present, by both clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// For latency.
+    pub instant: Instant,
+    /// For people.
+    pub wall: Timestamp,
+}
+
+impl Now {
+    /// Reads the clocks.
+    #[must_use]
+    pub fn read() -> Self {
+        Self { instant: Instant::now(), wall: Timestamp::now() }
+    }
+}
+
 /// A published event.
 #[derive(Clone, Debug)]
 pub struct Record {
@@ -83,7 +100,8 @@ impl Recorder {
     }
 
     /// The record of `event`, visible at `now`.
-    pub fn record(&mut self, event: Event, passage: Passage, now: Instant) -> Record {
+    pub fn record(&mut self, event: Event, passage: Passage, now: Now) -> Record {
+        let Now { instant: now, wall } = now;
         let kind = event.kind();
         let id = self.next_id(kind.is_ephemeral());
         let heard = fact_position(&event);
@@ -102,7 +120,7 @@ impl Recorder {
             latency,
         };
         let time = rfc3339(self.clock.at(heard));
-        Record { envelope: Envelope::new(id, data, time, rfc3339(Timestamp::now())), total }
+        Record { envelope: Envelope::new(id, data, time, rfc3339(wall)), total }
     }
 
     fn next_id(&mut self, ephemeral: bool) -> EventId {
@@ -153,6 +171,7 @@ mod tests {
     fn durable_events_are_gapless_and_latency_counts_from_the_proof() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
+        let now = |millis| Now { instant: at(millis), wall: Timestamp::UNIX_EPOCH };
         let identity = FeedIdentity { name: "wxyz".into(), epoch: 7 };
         let mut recorder = Recorder::new(identity, WallClock::file());
         recorder.arrived(MediaTime::from_secs(1), at(1_000));
@@ -166,9 +185,9 @@ mod tests {
             queued: Some(Duration::from_millis(100)),
             recognised: None,
         };
-        let first = recorder.record(gap(), passage, at(1_120));
-        let meter = recorder.record(Event::new(span, MediaTime::from_secs(2), meter), passage, at(2_001));
-        let second = recorder.record(gap(), passage, at(1_120));
+        let first = recorder.record(gap(), passage, now(1_120));
+        let meter = recorder.record(Event::new(span, MediaTime::from_secs(2), meter), passage, now(2_001));
+        let second = recorder.record(gap(), passage, now(1_120));
         let ids = [&first, &meter, &second].map(|r| r.envelope.id.clone());
         assert_eq!(ids, ["wxyz-7-1", "wxyz-7-e1", "wxyz-7-2"]);
         let latency = first.envelope.data.latency.unwrap();

@@ -10,7 +10,7 @@ use engine::event::{Body, Event};
 use engine::time::{MediaTime, SampleRate};
 use operators::AskHead;
 
-use super::{Passage, Record, Recorder, Sink, Tally};
+use super::{Now, Passage, Record, Recorder, Sink, Tally};
 use crate::recognise::{Heard, Listener};
 
 /// Items that may wait. A full post makes its sender wait, and a worker that waits sheds at its lane, which is a gap.
@@ -84,7 +84,7 @@ impl Publisher {
         sinks: Vec<Box<dyn Sink>>,
     ) -> io::Result<(Self, Post)> {
         let (post, receiver) = Post::to_channel(ITEMS_MAX);
-        let desk = Desk { recorder, listener, sinks, tally: Tally::default() };
+        let desk = Desk::new(recorder, listener, sinks);
         let thread = std::thread::Builder::new().name("publish".into()).spawn(move || desk.run(&receiver))?;
         Ok((Self { thread }, post))
     }
@@ -104,7 +104,8 @@ impl Publisher {
     }
 }
 
-struct Desk {
+/// What the thread does, without the thread.
+pub(crate) struct Desk {
     recorder: Recorder,
     listener: Listener,
     sinks: Vec<Box<dyn Sink>>,
@@ -112,6 +113,10 @@ struct Desk {
 }
 
 impl Desk {
+    pub(crate) fn new(recorder: Recorder, listener: Listener, sinks: Vec<Box<dyn Sink>>) -> Self {
+        Self { recorder, listener, sinks, tally: Tally::default() }
+    }
+
     fn run(mut self, items: &Receiver<Item>) -> io::Result<Tally> {
         let mut events: Vec<Event> = Vec::new();
         loop {
@@ -125,27 +130,28 @@ impl Desk {
                     }
                 }
             };
-            self.take(item, &mut events)?;
+            self.take(item, &mut events, Now::read())?;
         }
         self.flush()?;
         Ok(self.tally)
     }
 
-    fn take(&mut self, item: Item, events: &mut Vec<Event>) -> io::Result<()> {
+    /// Takes an item at `now`; `events` is storage.
+    pub(crate) fn take(&mut self, item: Item, events: &mut Vec<Event>, now: Now) -> io::Result<()> {
         match item {
             Item::Arrived { end, at } => self.recorder.arrived(end, at),
-            Item::Fact(event, passage) => self.publish(event, passage)?,
+            Item::Fact(event, passage) => self.publish(event, passage, now)?,
             Item::Asked { head, rate, passage } => {
                 self.listener.asked(&head, rate, &mut |event: &Event| events.push(event.clone()));
-                self.publish_heard(events, passage)?;
+                self.publish_heard(events, passage, now)?;
             }
             Item::Heard(heard) => {
                 self.listener.heard(&heard, &mut |event: &Event| events.push(event.clone()));
-                self.publish_heard(events, heard.passage)?;
+                self.publish_heard(events, heard.passage, now)?;
             }
-            Item::Heartbeat { now } => {
-                let event = self.recorder.heartbeat(now, self.tally.conservation.coverage());
-                self.publish(event, Passage::direct(now))?;
+            Item::Heartbeat { now: due } => {
+                let event = self.recorder.heartbeat(due, self.tally.conservation.coverage());
+                self.publish(event, Passage::direct(due), now)?;
             }
             Item::Counted { conservation, end } => {
                 self.tally.conservation.add(conservation);
@@ -156,18 +162,18 @@ impl Desk {
     }
 
     /// Publishes what recognition led to. Its gaps are audio that was analysed but for the transcript.
-    fn publish_heard(&mut self, events: &mut Vec<Event>, passage: Passage) -> io::Result<()> {
+    fn publish_heard(&mut self, events: &mut Vec<Event>, passage: Passage, now: Now) -> io::Result<()> {
         for event in events.drain(..) {
             if let Body::Gap(gap) = &event.body {
                 self.tally.conservation.take_back(gap.frames);
             }
-            self.publish(event, passage)?;
+            self.publish(event, passage, now)?;
         }
         Ok(())
     }
 
-    fn publish(&mut self, event: Event, passage: Passage) -> io::Result<()> {
-        let record: Record = self.recorder.record(event, passage, Instant::now());
+    fn publish(&mut self, event: Event, passage: Passage, now: Now) -> io::Result<()> {
+        let record: Record = self.recorder.record(event, passage, now);
         self.tally.count(&record);
         self.sinks.iter_mut().try_for_each(|sink| sink.take(&record))
     }

@@ -57,20 +57,21 @@ pub(super) struct Job {
 impl Job {
     /// Nobody waits for it any more.
     pub(super) fn is_abandoned(&self) -> bool {
-        self.head.purpose == Purpose::Speculative
-            && self.feed.abandoned.load(Ordering::Acquire) == key(&self.head)
+        let abandoned = self.feed.abandoned.load(Ordering::Acquire);
+        let is_same_utterance = abandoned >> 16 == key(&self.head) >> 16;
+        self.head.purpose == Purpose::Speculative && is_same_utterance && key(&self.head) <= abandoned
     }
 
-    /// Posts what came of it; `began_at`: when a recogniser, or nobody, began with it.
-    pub(super) fn answer(&self, answer: Answer, began_at: Instant) {
-        if matches!(answer, Answer::Lost(_)) {
-            self.feed.lost.store(key(&self.head), Ordering::Release);
+    /// Posts what came of it; a recogniser began with it and ended then.
+    pub(super) fn answer(&self, answer: Answer, began_at: Instant, ended_at: Instant) {
+        if matches!(answer, Answer::Lost(_)) && self.head.purpose == Purpose::Speculative {
+            self.feed.lost.fetch_max(key(&self.head), Ordering::AcqRel);
         }
         let passage = Passage {
             taken_at: Some(self.taken_at),
             stated_at: self.asked_at,
             queued: Some(began_at.saturating_duration_since(self.asked_at)),
-            recognised: Some(began_at.elapsed()),
+            recognised: Some(ended_at.saturating_duration_since(began_at)),
         };
         let heard = Heard { head: self.head, rate: self.feed.rate, answer, passage };
         self.feed.post.send(Item::Heard(Box::new(heard)));
@@ -80,9 +81,9 @@ impl Job {
 /// What jobs know of their feed.
 pub(super) struct FeedPart {
     pub(super) rate: SampleRate,
-    /// Speculation that nobody waits for any more.
+    /// Newest speculation that nobody waits for any more; nor for older ones of its utterance.
     pub(super) abandoned: AtomicU64,
-    /// Speculation that was not decoded.
+    /// Newest speculation that was not decoded.
     pub(super) lost: AtomicU64,
     pub(super) post: Post,
 }

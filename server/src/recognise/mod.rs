@@ -1,6 +1,7 @@
 //! Recognition: threads that decode what the feeds ask for, the earliest deadline first, and the desk that turns results
 //! into events. Does not know what an utterance is cut by.
 
+mod desk;
 mod job;
 mod listener;
 mod load;
@@ -8,6 +9,8 @@ mod mailbox;
 mod pool;
 pub mod process;
 mod recogniser;
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;
 

@@ -16,10 +16,11 @@ use engine::time::SampleRate;
 use models::Recognizer;
 use operators::{Ask, BuildError, DecodePolicy, Decoder, Purpose};
 
+use super::desk::Desk;
 use super::job::{Answer, Feed, FeedPart, Job, key};
 use super::load::{Load, Pace};
 use super::mailbox::{Due, Mailbox};
-use super::recogniser::Recogniser;
+use super::recogniser::{self, Ear};
 use crate::publish::{Item, Passage, Post};
 
 /// How recognition is queued.
@@ -51,21 +52,54 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// For a recogniser a waker; instants are counted from `base`.
+    pub(super) fn new(config: &PoolConfig, wakers: Vec<Unparker>, base: Instant) -> Self {
+        Self {
+            is_closed: AtomicBool::new(false),
+            inboxes: wakers.iter().map(|_| Arc::default()).collect(),
+            spare: ArrayQueue::new(config.finals_max + 2 * wakers.len() + 2),
+            base,
+            load: Load::new(wakers.len()),
+            patience: config.patience,
+            wakers,
+        }
+    }
+
+    /// The desk of recogniser `idx`.
+    pub(super) fn desk(&self, idx: usize) -> Desk {
+        Desk::new(self.inboxes.get(idx).map(Arc::clone).unwrap_or_default())
+    }
+
     /// An instant as the mailboxes count.
     pub(super) fn micros(&self, instant: Instant) -> Due {
         Due::try_from(instant.saturating_duration_since(self.base).as_micros()).unwrap_or(Due::MAX - 1)
     }
 
-    /// Nobody is served by decoding it: partials past their deadline, finals past all patience.
-    pub(super) fn is_too_late(&self, job: &Job, now: Instant) -> bool {
-        let Some(patience) = self.patience else { return false };
+    /// The job, if decoding it serves somebody: not partials past their deadline, not finals past all patience, which
+    /// are told as lost, and not what was abandoned.
+    pub(super) fn still_wanted(&self, job: Job, now: Instant) -> Option<Job> {
         let late = now.saturating_duration_since(job.deadline.instant());
         let is_partial = job.head.purpose == Purpose::Partial;
-        late > if is_partial { Duration::ZERO } else { patience }
+        let patience = self.patience.map(|patience| if is_partial { Duration::ZERO } else { patience });
+        if patience.is_some_and(|patience| late > patience) {
+            job.answer(Answer::Lost(GapReason::Overload), now, now);
+        } else if !job.is_abandoned() {
+            return Some(job);
+        }
+        self.give_back(job.pcm);
+        None
+    }
+
+    /// Answers a job, and counts the time that it took.
+    pub(super) fn served(&self, job: Job, answer: Answer, began_at: Instant, ended_at: Instant) {
+        let busy = u64::try_from(ended_at.saturating_duration_since(began_at).as_micros());
+        self.load.note(busy.unwrap_or(u64::MAX), self.micros(ended_at));
+        job.answer(answer, began_at, ended_at);
+        self.give_back(job.pcm);
     }
 
     /// Keeps the storage of a job; beyond what circulates it is dropped.
-    pub(super) fn give_back(&self, pcm: Vec<f32>) {
+    fn give_back(&self, pcm: Vec<f32>) {
         let _ = self.spare.push(pcm);
     }
 
@@ -90,28 +124,15 @@ impl RecogniserPool {
     /// Starts a thread for each recogniser.
     pub fn start(recognizers: Vec<Box<dyn Recognizer>>, config: PoolConfig) -> io::Result<Self> {
         let parkers: Vec<Parker> = recognizers.iter().map(|_| Parker::new()).collect();
-        let shared = Arc::new(Shared {
-            is_closed: AtomicBool::new(false),
-            wakers: parkers.iter().map(|parker| parker.unparker().clone()).collect(),
-            inboxes: parkers.iter().map(|_| Arc::default()).collect(),
-            spare: ArrayQueue::new(config.finals_max + 2 * recognizers.len() + 2),
-            base: Instant::now(),
-            load: Load::new(recognizers.len()),
-            patience: config.patience,
-        });
+        let wakers = parkers.iter().map(|parker| parker.unparker().clone()).collect();
+        let shared = Arc::new(Shared::new(&config, wakers, Instant::now()));
         let mut threads = Vec::with_capacity(recognizers.len());
         for (idx, (recognizer, parker)) in recognizers.into_iter().zip(parkers).enumerate() {
-            let recogniser = Recogniser {
-                model: recognizer.model().into(),
-                recognizer,
-                decoder: Decoder::new(config.policy.clone()).map_err(io::Error::other)?,
-                inbox: shared.inboxes.get(idx).map(Arc::clone).unwrap_or_default(),
-                shared: Arc::clone(&shared),
-                feeds: Vec::new(),
-                parker,
-            };
+            let decoder = Decoder::new(config.policy.clone()).map_err(io::Error::other)?;
+            let (ear, desk) = (Ear::new(recognizer, decoder), shared.desk(idx));
+            let of_thread = Arc::clone(&shared);
             let builder = std::thread::Builder::new().name(format!("recognise-{idx}"));
-            threads.push(builder.spawn(move || recogniser.run())?);
+            threads.push(builder.spawn(move || recogniser::run(ear, desk, &of_thread, &parker))?);
         }
         Ok(Self { shared, threads, config })
     }
@@ -119,23 +140,7 @@ impl RecogniserPool {
     /// A handle for one feed of `rate`, whose answers go to `post`.
     #[must_use]
     pub fn asker(&self, rate: SampleRate, post: Post) -> Asker {
-        let room = Parker::new();
-        let feed = Arc::new(Feed {
-            mailbox: Mailbox::new(self.config.finals_max.max(1)),
-            room: room.unparker().clone(),
-            is_closed: AtomicBool::new(false),
-        });
-        for inbox in &self.shared.inboxes {
-            inbox.push(Arc::clone(&feed));
-        }
-        let (abandoned, lost) = (AtomicU64::new(0), AtomicU64::new(0));
-        Asker {
-            shared: Arc::clone(&self.shared),
-            feed,
-            part: Arc::new(FeedPart { rate, abandoned, lost, post }),
-            room,
-            when_full: self.config.when_full,
-        }
+        Asker::new(&self.shared, &self.config, rate, post)
     }
 }
 
@@ -166,13 +171,35 @@ pub struct Moments {
     pub arrived_at: Instant,
     /// When a worker took it.
     pub taken_at: Instant,
+    /// Now.
+    pub asked_at: Instant,
 }
 
 impl Asker {
+    pub(super) fn new(shared: &Arc<Shared>, config: &PoolConfig, rate: SampleRate, post: Post) -> Self {
+        let room = Parker::new();
+        let feed = Arc::new(Feed {
+            mailbox: Mailbox::new(config.finals_max.max(1)),
+            room: room.unparker().clone(),
+            is_closed: AtomicBool::new(false),
+        });
+        for inbox in &shared.inboxes {
+            inbox.push(Arc::clone(&feed));
+        }
+        let (abandoned, lost) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self {
+            shared: Arc::clone(shared),
+            feed,
+            part: Arc::new(FeedPart { rate, abandoned, lost, post }),
+            room,
+            when_full: config.when_full,
+        }
+    }
+
     /// Hands a request to the pool.
     pub fn ask(&self, ask: &Ask, moments: Moments) {
         let (head, part) = (ask.head, &self.part);
-        let passage = Passage { taken_at: Some(moments.taken_at), ..Passage::direct(Instant::now()) };
+        let passage = Passage { taken_at: Some(moments.taken_at), ..Passage::direct(moments.asked_at) };
         part.post.send(Item::Asked { head: Box::new(head), rate: part.rate, passage });
         match head.purpose {
             Purpose::Confirm if part.lost.load(Ordering::Acquire) == key(&head) => {
@@ -212,13 +239,13 @@ impl Asker {
         };
         let deadline: Deadline = kind.budget().unwrap_or(NO_BUDGET).deadline(moments.arrived_at);
         let feed = Arc::clone(&self.part);
-        let Moments { taken_at, .. } = moments;
-        Box::new(Job { head: ask.head, pcm, taken_at, asked_at: Instant::now(), deadline, feed })
+        let Moments { taken_at, asked_at, .. } = moments;
+        Box::new(Job { head: ask.head, pcm, taken_at, asked_at, deadline, feed })
     }
 
     fn send_final(&self, job: Box<Job>) {
         if let Err(job) = self.put_final(job) {
-            job.answer(Answer::Lost(GapReason::Overload), Instant::now());
+            job.answer(Answer::Lost(GapReason::Overload), job.asked_at, job.asked_at);
             self.shared.give_back(job.pcm);
         }
         self.shared.wake_all();
@@ -228,7 +255,7 @@ impl Asker {
     fn put_final(&self, mut job: Box<Job>) -> Result<(), Box<Job>> {
         let patience_ends = match self.when_full {
             WhenFull::Wait => None,
-            WhenFull::ShedAfter(patience) => Some(Instant::now() + patience),
+            WhenFull::ShedAfter(patience) => Some(job.asked_at + patience),
         };
         loop {
             job = match self.feed.mailbox.put_final(self.due(&job), job) {
@@ -237,7 +264,7 @@ impl Asker {
             };
             match patience_ends {
                 None => self.room.park(),
-                Some(end) if Instant::now() < end => self.room.park_deadline(end),
+                Some(end) if end > job.asked_at && Instant::now() < end => self.room.park_deadline(end),
                 Some(_) => return Err(job),
             }
         }

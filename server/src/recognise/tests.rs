@@ -113,7 +113,7 @@ fn ask(n_hops: u64, is_final: bool, with: impl FnOnce(&Ask)) {
 fn hand_in(feed: &Asker, n_hops: u64, is_final: bool, ago: Duration) {
     let now = Instant::now();
     let arrived_at = now.checked_sub(ago).unwrap();
-    ask(n_hops, is_final, |ask| feed.ask(ask, Moments { arrived_at, taken_at: now }));
+    ask(n_hops, is_final, |ask| feed.ask(ask, Moments { arrived_at, taken_at: now, asked_at: now }));
 }
 
 const SECOND: Duration = Duration::from_secs(1);

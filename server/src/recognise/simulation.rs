@@ -1,0 +1,385 @@
+//! Recognition of several feeds on a virtual clock, in one thread: stalls, bursts, overload, recognisers that fail, hang
+//! or are slow, wall clocks that jump. The seed decides everything. What must hold for all seeds is checked.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crossbeam::sync::Parker;
+use engine::event::{Body, EventKind, GapReason};
+use engine::lane::WhenFull;
+use engine::operator::Operator;
+use engine::time::{MediaTime, SampleRate, Span};
+use jiff::{SignedDuration, Timestamp};
+use models::{DecodeOptions, RecognizeError, Recognizer, Transcription};
+use operators::{
+    Ask, DecodePolicy, Decoder, HOP_FRAMES, Hop, Purpose, UtteranceConfig, Utterances, hop_time,
+};
+
+use super::job::Job;
+use super::pool::Shared;
+use super::recogniser::Ear;
+use super::{Asker, Listener, Moments, Pace, PoolConfig};
+use crate::publish::{Desk, FeedIdentity, Item, Now, Post, Record, Recorder, Sink, WallClock};
+
+const SEEDS: u64 = 1_000;
+/// Hops between two words that are said.
+const WORD_HOPS: u64 = 40;
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Longest that a decode takes here: a hang that is ended.
+const HANG: Duration = Duration::from_secs(4);
+
+/// Numbers from a seed (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+
+    fn percent(&mut self, share: u64) -> bool {
+        self.below(100) < share
+    }
+}
+
+/// Hears the numbers of the hops that it is given, and a word at each [`WORD_HOPS`]th; fails when told so.
+struct Counting(Arc<Mutex<Option<RecognizeError>>>);
+
+impl Recognizer for Counting {
+    fn recognize(
+        &mut self,
+        pcm: &[f32],
+        _: &DecodeOptions,
+        out: &mut Transcription,
+    ) -> Result<(), RecognizeError> {
+        out.clear();
+        if let Some(error) = self.0.lock().unwrap().take() {
+            return Err(error);
+        }
+        for (idx, hop) in pcm.chunks(HOP_FRAMES).enumerate() {
+            let number = hop[0] as u64;
+            if number.is_multiple_of(WORD_HOPS) {
+                let at = idx * HOP_FRAMES;
+                out.push_word(&format!("w{}", number / WORD_HOPS), at..at + HOP_FRAMES, 0.9);
+            }
+        }
+        out.language.push_str("en");
+        Ok(())
+    }
+
+    fn model(&self) -> &str {
+        "counting"
+    }
+}
+
+/// What one feed published.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<Record>>>);
+
+impl Sink for Log {
+    fn take(&mut self, record: &Record) -> io::Result<()> {
+        self.0.lock().unwrap().push(record.clone());
+        Ok(())
+    }
+}
+
+/// A feed: the hops to come, when they arrive, and what is made of them.
+struct SimFeed {
+    utterances: Utterances,
+    asker: Asker,
+    items: crossbeam::channel::Receiver<Item>,
+    desk: Desk,
+    log: Log,
+    /// Whether each hop is speech.
+    speech: Vec<bool>,
+    /// When each arrives, microseconds; they rise.
+    arrivals: Vec<u64>,
+    n_heard: usize,
+    pace: Pace,
+    /// Words in audio that was asked for, for good.
+    asked: Vec<u64>,
+}
+
+/// A recogniser at work until an instant, microseconds.
+struct SimEar {
+    ear: Ear,
+    fault: Arc<Mutex<Option<RecognizeError>>>,
+    desk: super::desk::Desk,
+    working: Option<(u64, u64, Job)>,
+}
+
+struct Simulation {
+    random: Random,
+    base: Instant,
+    now: u64,
+    wall_shift_ms: i64,
+    shared: Arc<Shared>,
+    feeds: Vec<SimFeed>,
+    ears: Vec<SimEar>,
+    /// Decode time over that of a free machine.
+    slowness: u64,
+}
+
+impl Simulation {
+    fn new(seed: u64) -> Self {
+        let mut random = Random(seed);
+        let config = PoolConfig {
+            finals_max: 1 + random.below(8) as usize,
+            when_full: WhenFull::ShedAfter(Duration::ZERO),
+            patience: Some(PATIENCE),
+            policy: DecodePolicy::default(),
+        };
+        let n_ears = 1 + random.below(3) as usize;
+        let base = Instant::now();
+        let wakers = (0..n_ears).map(|_| Parker::new().unparker().clone()).collect();
+        let shared = Arc::new(Shared::new(&config, wakers, base));
+        let ears = (0..n_ears).map(|idx| {
+            let fault = Arc::new(Mutex::new(None));
+            let decoder = Decoder::new(DecodePolicy { hole: None, ..DecodePolicy::default() }).unwrap();
+            let ear = Ear::new(Box::new(Counting(Arc::clone(&fault))), decoder);
+            SimEar { ear, fault, desk: shared.desk(idx), working: None }
+        });
+        let ears = ears.collect();
+        let n_feeds = 1 + random.below(5) as usize;
+        let feeds = (0..n_feeds).map(|idx| SimFeed::new(idx, &mut random, &shared, &config)).collect();
+        let slowness = 1 + random.below(12);
+        Self { random, base, now: 0, wall_shift_ms: 0, shared, feeds, ears, slowness }
+    }
+
+    fn at(&self, micros: u64) -> Instant {
+        self.base + Duration::from_micros(micros)
+    }
+
+    fn wall(&self) -> Now {
+        let since =
+            SignedDuration::from_micros(self.now as i64) + SignedDuration::from_millis(self.wall_shift_ms);
+        Now { instant: self.at(self.now), wall: Timestamp::from_second(1_800_000_000).unwrap() + since }
+    }
+
+    /// Everything until all is heard and answered.
+    fn run(mut self) -> Vec<Vec<Record>> {
+        while let Some(next) = self.next_event() {
+            self.now = next;
+            if self.random.percent(1) {
+                self.wall_shift_ms = self.random.below(7_200_000) as i64 - 3_600_000;
+            }
+            self.hear();
+            self.recognise();
+            self.publish();
+        }
+        self.feeds.iter().map(|feed| feed.check(self.slowness)).collect()
+    }
+
+    fn next_event(&self) -> Option<u64> {
+        let arrivals = self.feeds.iter().filter_map(|feed| feed.arrivals.get(feed.n_heard).copied());
+        let decodes = self.ears.iter().filter_map(|ear| ear.working.as_ref().map(|work| work.1));
+        arrivals.chain(decodes).min()
+    }
+
+    fn hear(&mut self) {
+        let (now, base) = (self.now, self.base);
+        for feed in &mut self.feeds {
+            feed.keep_pace();
+            while feed.arrivals.get(feed.n_heard).is_some_and(|at| *at <= now) {
+                feed.hear(base + Duration::from_micros(now));
+            }
+        }
+    }
+
+    fn recognise(&mut self) {
+        for idx in 0..self.ears.len() {
+            if let Some((began, ends, job)) = self.ears[idx].working.take() {
+                if ends > self.now {
+                    self.ears[idx].working = Some((began, ends, job));
+                    continue;
+                }
+                let answer = self.ears[idx].ear.decode(&job);
+                self.shared.served(job, answer, self.at(began), self.at(ends));
+            }
+            while self.ears[idx].working.is_none() {
+                let Some(job) = self.ears[idx].desk.next(self.now) else { break };
+                let Some(job) = self.shared.still_wanted(*job, self.at(self.now)) else { continue };
+                let ends = self.now + self.decode_micros(idx, &job);
+                self.ears[idx].working = Some((self.now, ends, job));
+            }
+        }
+    }
+
+    /// How long a decode will take; it may fail at its end.
+    fn decode_micros(&mut self, idx: usize, job: &Job) -> u64 {
+        let secs = job.head.span.duration().as_secs_f64();
+        if self.random.percent(2) {
+            let error = RecognizeError::Failed("killed after a hang".to_owned());
+            *self.ears[idx].fault.lock().unwrap() = Some(error);
+            return HANG.as_micros() as u64;
+        }
+        if self.random.percent(3) {
+            *self.ears[idx].fault.lock().unwrap() = Some(RecognizeError::Failed("it died".to_owned()));
+        }
+        (20_000 + (15_000.0 * secs) as u64) * self.slowness
+    }
+
+    fn publish(&mut self) {
+        let now = self.wall();
+        let mut events = Vec::new();
+        for feed in &mut self.feeds {
+            while let Ok(item) = feed.items.try_recv() {
+                feed.desk.take(item, &mut events, now).unwrap();
+            }
+        }
+    }
+}
+
+impl SimFeed {
+    fn new(idx: usize, random: &mut Random, shared: &Arc<Shared>, config: &PoolConfig) -> Self {
+        let (post, items) = Post::to_channel(4_096);
+        let log = Log::default();
+        let identity = FeedIdentity { name: format!("feed-{idx}"), epoch: 1 };
+        let recorder = Recorder::new(identity, WallClock::File { start: Timestamp::UNIX_EPOCH });
+        let (mut speech, mut arrivals) = (Vec::new(), Vec::new());
+        while speech.len() < 3_000 {
+            speech.extend(std::iter::repeat_n(true, 10 + random.below(1_500) as usize));
+            speech.extend(std::iter::repeat_n(false, 5 + random.below(250) as usize));
+        }
+        let mut late = 0;
+        for at in 0..speech.len() as u64 {
+            if random.below(600) == 0 {
+                late = 100_000 + random.below(6_000_000);
+            }
+            // After a stall everything that was late comes at once.
+            let due = 10_000 * (at + 1);
+            let held_until = arrivals.last().copied().unwrap_or(0);
+            arrivals.push(held_until.max(due + std::mem::take(&mut late)));
+        }
+        Self {
+            utterances: Utterances::new(&UtteranceConfig::live()).unwrap(),
+            asker: Asker::new(shared, config, SampleRate::HZ_16000, post),
+            items,
+            desk: Desk::new(recorder, Listener::new(None), vec![Box::new(log.clone())]),
+            log,
+            speech,
+            arrivals,
+            n_heard: 0,
+            pace: Pace::Tenths(10),
+            asked: Vec::new(),
+        }
+    }
+
+    fn keep_pace(&mut self) {
+        if std::mem::replace(&mut self.pace, self.asker.pace()) != self.pace {
+            let interval = match self.pace {
+                Pace::Tenths(tenths) => Some(MediaTime::from_millis(100 * tenths)),
+                Pace::None => None,
+            };
+            self.utterances.change_pace(interval).unwrap();
+        }
+    }
+
+    /// The next hop arrives; after the last one the feed is over.
+    fn hear(&mut self, now: Instant) {
+        let Self { utterances, asker, asked, .. } = self;
+        let mut take = |ask: &Ask| {
+            if matches!(ask.head.purpose, Purpose::Final | Purpose::Confirm) {
+                let numbers = ask.pcm().chunks(HOP_FRAMES).map(|hop| hop[0] as u64);
+                asked.extend(numbers.filter(|n| n.is_multiple_of(WORD_HOPS)).map(|n| n / WORD_HOPS));
+            }
+            asker.ask(ask, Moments { arrived_at: now, taken_at: now, asked_at: now });
+        };
+        let number = self.n_heard as u64;
+        let start = MediaTime::from_flicks(hop_time().flicks() * number);
+        let speech = if self.speech[self.n_heard] { 0.9 } else { 0.05 };
+        let hop = Hop { start, pcm: [number as f32; HOP_FRAMES], speech, power_db: -20.0, ..Hop::default() };
+        let arrived = Item::Arrived { end: hop.span().end, at: now };
+        assert!(
+            self.desk
+                .take(arrived, &mut Vec::new(), Now { instant: now, wall: Timestamp::UNIX_EPOCH })
+                .is_ok()
+        );
+        utterances.push(&hop, &mut take);
+        self.n_heard += 1;
+        if self.n_heard == self.speech.len() {
+            utterances.flush(&mut take);
+        }
+    }
+
+    /// What must hold whatever happened; gives what was published.
+    fn check(&self, slowness: u64) -> Vec<Record> {
+        let records = self.log.0.lock().unwrap().clone();
+        let durable = records.iter().filter(|record| !record.envelope.data.body.kind().is_ephemeral());
+        for (record, n) in durable.zip(1..) {
+            assert_eq!(record.envelope.id, format!("{}-1-{n}", record.envelope.data.feed), "gapless");
+        }
+        let mut told: BTreeMap<u64, u32> = BTreeMap::new();
+        let mut gaps: Vec<Span> = Vec::new();
+        for record in &records {
+            match &record.envelope.data.body {
+                Body::Final(said) => {
+                    for word in said.text.split(' ') {
+                        *told.entry(word[1..].parse().unwrap()).or_default() += 1;
+                    }
+                    self.check_time(record, slowness);
+                }
+                Body::Gap(gap) => {
+                    assert!(matches!(gap.reason, GapReason::Overload | GapReason::RecogniserFailed));
+                    gaps.push(record.envelope.data.span);
+                }
+                Body::Partial(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        for word in &self.asked {
+            let at = MediaTime::from_flicks(hop_time().flicks() * word * WORD_HOPS);
+            let in_gaps = gaps.iter().filter(|gap| gap.start <= at && at < gap.end).count() as u32;
+            let n_told = told.remove(word).unwrap_or(0);
+            assert_eq!(n_told + in_gaps, 1, "word {word} at {at} s: once, or in a gap");
+        }
+        assert!(told.is_empty(), "words that were not asked for: {told:?}");
+        records
+    }
+
+    /// A final comes within its budget, all patience, and one decode.
+    fn check_time(&self, record: &Record, slowness: u64) {
+        let budget = EventKind::TranscriptFinal.budget().unwrap().duration();
+        let decode = HANG.max(Duration::from_millis((20 + 15 * 12) * slowness));
+        let total = record.total.unwrap();
+        assert!(total <= budget + PATIENCE + decode, "a final after {total:?}");
+    }
+}
+
+/// Everything published, as it goes over the wire.
+fn run(seed: u64) -> String {
+    let feeds = Simulation::new(seed).run();
+    let lines = feeds.iter().flatten().map(|record| serde_json::to_string(&record.envelope).unwrap());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn whatever_happens_every_word_is_told_once_or_lies_in_a_gap() {
+    for seed in 0..SEEDS {
+        let result = std::panic::catch_unwind(|| run(seed));
+        assert!(result.is_ok(), "seed {seed}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_events_byte_for_byte() {
+    let mut n_events = 0;
+    for seed in 0..20 {
+        let (events, again) = (run(seed), run(seed));
+        n_events += events.lines().count();
+        let differs = events.lines().zip(again.lines()).find(|(a, b)| a != b);
+        assert!(events == again, "seed {seed}: {differs:?}");
+    }
+    assert!(n_events > 1_000, "{n_events} events");
+}
