@@ -9,10 +9,10 @@ use hdrhistogram::Histogram;
 use crate::event::EventKind;
 use crate::time::MediaTime;
 
-/// Durations from 1 us to an hour, to 0.1 %, in constant memory.
+/// Durations from 1 us to an hour, to 1 %, in 14 kB.
 #[derive(Clone, Debug)]
 pub struct LatencyHistogram {
-    micros: Histogram<u64>,
+    micros: Histogram<u32>,
 }
 
 /// Longest duration that is told apart, an hour.
@@ -22,7 +22,7 @@ impl LatencyHistogram {
     /// An empty one.
     #[must_use]
     pub fn new() -> Self {
-        let Ok(micros) = Histogram::new_with_bounds(1, MICROS_MAX, 3) else {
+        let Ok(micros) = Histogram::new_with_bounds(1, MICROS_MAX, 2) else {
             unreachable!("these constant bounds are valid")
         };
         Self { micros }
@@ -146,14 +146,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_true_to_the_tenth_of_a_percent() {
+    fn quantiles_are_true_to_a_percent() {
         let mut histogram = LatencyHistogram::new();
         for millis in 1..=1_000 {
             histogram.record(Duration::from_millis(millis));
         }
         for (quantile, millis) in [(0.5, 500.0), (0.95, 950.0), (0.99, 990.0), (1.0, 1_000.0)] {
             let error = histogram.quantile(quantile).as_secs_f64() * 1_000.0 / millis - 1.0;
-            assert!(error.abs() <= 1e-3, "{quantile}: {error}");
+            assert!(error.abs() <= 1e-2, "{quantile}: {error}");
         }
         histogram.record(Duration::MAX);
         assert_eq!(histogram.count(), 1_001);

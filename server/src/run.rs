@@ -50,10 +50,10 @@ impl Travel {
     /// For files and pipes: large blocks, and the source waits.
     pub const BATCH: Self =
         Self { block: Duration::from_millis(100), lane: Duration::from_secs(2), when_full: WhenFull::Wait };
-    /// For live feeds: small blocks; when five seconds wait and none is taken for another one, audio is shed: a gap.
+    /// For live feeds: small blocks; when a second waits and none is taken for another one, audio is shed: a gap.
     pub const LIVE: Self = Self {
         block: Duration::from_millis(20),
-        lane: Duration::from_secs(5),
+        lane: Duration::from_secs(1),
         when_full: WhenFull::ShedAfter(Duration::from_secs(1)),
     };
 }

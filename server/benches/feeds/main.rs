@@ -21,7 +21,7 @@ use server::recognise::{Listener, PoolConfig};
 use server::run::{FeedRun, Setup, Travel};
 
 use load::Speech;
-use measure::{Cpu, Figures, Probe};
+use measure::{Cpu, Figures, Probe, memory_mb};
 
 fn main() {
     let mut secs = 60;
@@ -101,7 +101,9 @@ fn run(
     let cpu = Cpu::now();
     load::play(&mut runs, speech, length, &probe);
     let cpu = Cpu::now().since(&cpu);
+    let memory_mb = memory_mb();
+    probe.over();
     let tallies = runs.into_iter().map(|run| run.finish().unwrap()).collect();
     drop(host);
-    probe.figures(n_feeds, length, cpu, tallies)
+    probe.figures(n_feeds, length, cpu, memory_mb, tallies)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ const CLOCK_TICKS: f64 = 100.0;
 /// Collects from all feeds.
 #[derive(Default)]
 pub(crate) struct Probe {
+    is_over: Arc<AtomicBool>,
     began: Arc<OnceLock<Instant>>,
     seen: Arc<Mutex<Seen>>,
 }
@@ -37,12 +39,24 @@ impl Probe {
         self.began.set(at).expect("begun once");
     }
 
-    pub(crate) fn sink(&self) -> Box<dyn Sink> {
-        let (began, seen) = (Arc::clone(&self.began), Arc::clone(&self.seen));
-        Box::new(FeedSink { began, seen, shown: BTreeMap::new() })
+    /// No more audio comes.
+    pub(crate) fn over(&self) {
+        self.is_over.store(true, Ordering::Release);
     }
 
-    pub(crate) fn figures(&self, n_feeds: usize, length: Duration, cpu: Cpu, tallies: Vec<Tally>) -> Figures {
+    pub(crate) fn sink(&self) -> Box<dyn Sink> {
+        let (began, seen) = (Arc::clone(&self.began), Arc::clone(&self.seen));
+        Box::new(FeedSink { is_over: Arc::clone(&self.is_over), began, seen, shown: BTreeMap::new() })
+    }
+
+    pub(crate) fn figures(
+        &self,
+        n_feeds: usize,
+        length: Duration,
+        cpu: Cpu,
+        memory_mb: u64,
+        tallies: Vec<Tally>,
+    ) -> Figures {
         let mut seen = std::mem::take(&mut *self.seen.lock().unwrap());
         let secs = length.as_secs_f64();
         let lost: f64 = tallies.iter().map(|tally| tally.gaps.1.as_secs_f64()).sum();
@@ -62,12 +76,13 @@ impl Probe {
             conserved,
             cores: cpu.all / secs,
             beside: (cpu.all - cpu.recognise) / cpu.all,
-            memory_mb: memory_mb(),
+            memory_mb,
         }
     }
 }
 
 struct FeedSink {
+    is_over: Arc<AtomicBool>,
     began: Arc<OnceLock<Instant>>,
     seen: Arc<Mutex<Seen>>,
     /// End of the last word shown, by utterance.
@@ -78,9 +93,12 @@ impl Sink for FeedSink {
     fn take(&mut self, record: &Record) -> io::Result<()> {
         let now = self.began.get().map_or(Duration::ZERO, Instant::elapsed).as_secs_f64();
         let mut seen = self.seen.lock().unwrap();
+        let is_over = self.is_over.load(Ordering::Acquire);
         let (transcript, is_final) = match &record.envelope.data.body {
             Body::Partial(transcript) => (transcript, false),
             Body::Final(transcript) => (transcript, true),
+            // The feeds are ended one after the other: what that makes known is late.
+            Body::Segment(_) | Body::Alert(_) | Body::LoudnessReport(_) if is_over => return Ok(()),
             Body::Segment(_) | Body::Alert(_) | Body::LoudnessReport(_) => {
                 seen.signals.extend(record.total.map(|total| total.as_secs_f64()));
                 return Ok(());
@@ -133,7 +151,7 @@ impl Cpu {
     }
 }
 
-fn memory_mb() -> u64 {
+pub(crate) fn memory_mb() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or("");
     line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) / 1_024

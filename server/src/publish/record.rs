@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use super::clock::{WallClock, rfc3339};
 
-/// Blocks whose arrival is remembered: minutes of a live feed, longer than any transcript may take.
-const ARRIVALS: usize = 8_192;
+/// Blocks whose arrival is remembered: 40 s of a live feed, longer than any transcript may take.
+const ARRIVALS: usize = 2_048;
 
 /// Name and epoch of a feed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use super::{Now, Passage, Record, Recorder, Sink, Tally};
 use crate::recognise::{Heard, Listener};
 
 /// Items that may wait. A full post makes its sender wait, and a worker that waits sheds at its lane, which is a gap.
-const ITEMS_MAX: usize = 8_192;
+const ITEMS_MAX: usize = 1_024;
 
 /// What can be posted.
 #[derive(Debug)]
