@@ -1,5 +1,6 @@
 //! The command line: what can be asked for. Does nothing itself.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -136,6 +137,9 @@ pub struct WatchArgs {
     /// Name of the feed in events. Default: from the address.
     #[arg(long, value_name = "NAME")]
     pub feed: Option<String>,
+    /// Serve metrics for Prometheus at http://ADDRESS/metrics, for example 127.0.0.1:9464.
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics: Option<SocketAddr>,
     /// Outputs.
     #[command(flatten)]
     pub analysis: AnalysisArgs,

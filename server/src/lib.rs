@@ -16,3 +16,4 @@ pub mod recognise;
 pub mod run;
 pub mod sinks;
 pub mod summary;
+pub mod telemetry;

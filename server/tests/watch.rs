@@ -108,11 +108,12 @@ fn a_signal_ends_it_with_everything_that_was_said() {
 }
 
 #[test]
-fn a_file_is_played_at_its_own_pace_with_partials_before_finals() {
+fn a_file_is_played_at_its_own_pace() {
     let output = expect(0, &["watch", &sample("beckett.wav")]);
     let events = events(&output.stdout);
     let (partials, finals) = (of_kind(&events, "transcript.partial"), of_kind(&events, "transcript.final"));
-    assert!(!finals.is_empty() && !partials.is_empty(), "{} and {}", partials.len(), finals.len());
+    assert!(!finals.is_empty());
+    // A busy machine sheds partials.
     assert!(partials.iter().all(|partial| partial.get("sequence").is_none()), "partials are ephemeral");
     assert!(!of_kind(&events, "heartbeat").is_empty());
     let ids: Vec<_> = events.iter().map(|event| event["id"].clone()).collect();
@@ -135,4 +136,32 @@ fn two_at_once_do_not_disturb_each_other() {
     let both = [play(), play()].map(|child| child.wait_with_output().unwrap());
     let said = both.map(|output| words(&events(&output.stdout)).join(" "));
     assert!(said.iter().all(|text| text.contains("fail")), "{said:?}");
+}
+
+#[test]
+fn metrics_are_served_while_it_watches() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut watching = aircheck()
+        .args(["watch", &sample("beckett.wav"), "--feed", "wxyz", "--metrics", &address])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("aircheck.transcript.final.v1")));
+    let mut stream = TcpStream::connect(&address).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let value = |series: &str| -> f64 {
+        let line =
+            text.lines().find(|line| line.starts_with(series)).unwrap_or_else(|| panic!("{series}: {text}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    assert!(value("aircheck_event_latency_seconds_count{event=\"transcript.final\",feed=\"wxyz\"}") >= 1.0);
+    let received = value("aircheck_audio_received_seconds{feed=\"wxyz\"}");
+    let analysed = value("aircheck_audio_analysed_seconds{feed=\"wxyz\"}");
+    let shed = value("aircheck_audio_shed_seconds{feed=\"wxyz\"}");
+    assert!(received > 0.5 && (received - analysed - shed).abs() < 1e-6, "{received} {analysed} {shed}");
+    assert_eq!(lines.count() > 0, watching.wait().unwrap().success());
 }

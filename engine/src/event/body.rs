@@ -134,6 +134,26 @@ pub enum FeedState {
     Format,
 }
 
+impl FeedState {
+    /// States that a feed can be in: all but [`Self::Format`].
+    pub const LASTING: [Self; 6] =
+        [Self::Connected, Self::Live, Self::Stalled, Self::Undecodable, Self::Ended, Self::Reconnecting];
+
+    /// As in the names of events.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Live => "live",
+            Self::Stalled => "stalled",
+            Self::Undecodable => "undecodable",
+            Self::Ended => "ended",
+            Self::Reconnecting => "reconnecting",
+            Self::Format => "format",
+        }
+    }
+}
+
 /// A feed changed its state.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Feed {

@@ -25,7 +25,7 @@ pub(super) fn run(args: &AnalyzeArgs) -> Result<(), Failure> {
     };
     let mut audio = audio.map_err(ingest_failure)?;
     let identity = FeedIdentity { name: feed_name(&name), epoch: 1 };
-    let mut prepared = prepare(&args.analysis, Pace::Batch, identity, input.to_string())?;
+    let mut prepared = prepare(&args.analysis, Pace::Batch, identity, input.to_string(), Vec::new())?;
     let bar = bar();
     let mut progress = |audio: &Audio| bar.set_position(audio.position().as_millis() / 1_000);
     let pumped = pump(&mut audio, &mut prepared.run, Tempo::Free, &mut progress);

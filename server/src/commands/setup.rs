@@ -18,7 +18,7 @@ use crate::cli::{AnalysisArgs, Profile};
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::output::{Stdout, sinks};
-use crate::publish::{FeedIdentity, Tally, WallClock};
+use crate::publish::{FeedIdentity, Sink, Tally, WallClock};
 use crate::recognise::{Listener, PoolConfig};
 use crate::run::{FeedRun, RunError, Setup, Travel};
 use crate::summary::{RunFacts, Summary};
@@ -54,12 +54,14 @@ pub(super) struct Prepared {
     started: Instant,
 }
 
-/// Loads and opens everything, and starts the run's threads. `input` is shown to people: no secrets.
+/// Loads and opens everything, and starts the run's threads. `input` is shown to people: no secrets. `more`: sinks
+/// beside those that `args` ask for.
 pub(super) fn prepare(
     args: &AnalysisArgs,
     pace: Pace,
     identity: FeedIdentity,
     input: String,
+    more: Vec<Box<dyn Sink>>,
 ) -> Result<Prepared, Failure> {
     let keywords = args.keywords.as_deref().map(read_keywords).transpose()?;
     let speech = if args.no_transcript { None } else { Some(speech(args, pace)?) };
@@ -84,7 +86,7 @@ pub(super) fn prepare(
         travel: if pace == Pace::Batch { Travel::BATCH } else { Travel::LIVE },
         analysis: analysis(args, pace),
         listener: Listener::new(keywords),
-        sinks: sinks(args, stdout).map_err(Failure::usage)?,
+        sinks: sinks(args, stdout).map_err(Failure::usage)?.into_iter().chain(more).collect(),
     };
     let started = Instant::now();
     let host = Host::start(NonZeroUsize::MIN, recognizers, pool).map_err(Failure::runtime)?;

@@ -1,5 +1,6 @@
 //! `aircheck watch`: a live stream, or a file at its own pace.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
@@ -10,8 +11,9 @@ use super::setup::{Pace, epoch_now, feed_name, prepare};
 use crate::cli::WatchArgs;
 use crate::failure::Failure;
 use crate::ingest::{Audio, Input, LiveConfig, Stopper};
-use crate::publish::{FeedIdentity, Item, Post};
+use crate::publish::{FeedIdentity, Item, Post, Sink};
 use crate::pump::{Tempo, pump};
+use crate::telemetry::{self, Telemetry};
 
 /// Time between signs of life.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -34,7 +36,9 @@ pub(super) fn run(args: &WatchArgs) -> Result<(), Failure> {
     let mut audio = opened.map_err(ingest_failure)?;
     let name = feed_name(args.feed.as_deref().unwrap_or(&name));
     let identity = FeedIdentity { name, epoch: epoch_now() };
-    let mut prepared = prepare(&args.analysis, Pace::Live, identity, input.to_string())?;
+    let telemetry = args.metrics.map(|address| telemetry(address, &identity)).transpose()?;
+    let more = telemetry.into_iter().collect();
+    let mut prepared = prepare(&args.analysis, Pace::Live, identity, input.to_string(), more)?;
     let stopping = runtime.spawn(stop_on_signal(audio.stopper()));
     let beating = runtime.spawn(beat(prepared.run.post()));
     let pumped = pump(&mut audio, &mut prepared.run, tempo, &mut |_| {});
@@ -43,6 +47,12 @@ pub(super) fn run(args: &WatchArgs) -> Result<(), Failure> {
     // Ends the tasks, and with them their posts; then the publisher can end too.
     runtime.shutdown_timeout(Duration::from_secs(1));
     prepared.finish(pumped.map_err(pump_failure).err())
+}
+
+/// Serves metrics, and what counts for them.
+fn telemetry(address: SocketAddr, identity: &FeedIdentity) -> Result<Box<dyn Sink>, Failure> {
+    telemetry::serve(address).map_err(|e| Failure::Runtime(format!("--metrics {address}: {e}")))?;
+    Ok(Box::new(Telemetry::new(identity.name.clone())))
 }
 
 /// One thread of its own for sockets, timers and signals.

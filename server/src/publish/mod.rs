@@ -15,10 +15,16 @@ pub use thread::{Item, Post, Publisher};
 
 use std::io;
 
+use engine::continuity::Conservation;
+use engine::time::MediaTime;
+
 /// Where records go. Called from the publishing thread only.
 pub trait Sink: Send {
     /// Takes one record. An error ends the feed: what was promised to be written cannot be.
     fn take(&mut self, record: &Record) -> io::Result<()>;
+
+    /// What became of all frames so far; everything up to `end` is known.
+    fn counted(&mut self, _total: Conservation, _end: MediaTime) {}
 
     /// Nothing more is waiting at present: writes out what is held back.
     fn flush(&mut self) -> io::Result<()> {

@@ -156,6 +156,8 @@ impl Desk {
             Item::Counted { conservation, end } => {
                 self.tally.conservation.add(conservation);
                 self.tally.duration = self.tally.duration.max(end);
+                let total = self.tally.conservation;
+                self.sinks.iter_mut().for_each(|sink| sink.counted(total, end));
             }
         }
         Ok(())

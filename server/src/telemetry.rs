@@ -1,0 +1,231 @@
+//! Metrics for Prometheus: what each feed promised and had, what became of its audio, its state. Names are in one enum;
+//! durations in seconds, audio in seconds, as gauges where they only rise by parts of one.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+
+use engine::continuity::Conservation;
+use engine::event::{Body, EventKind, FeedState};
+use engine::time::MediaTime;
+use metrics::{
+    Counter, Gauge, Histogram, Label, counter, describe_counter, describe_gauge, describe_histogram,
+};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder};
+
+use crate::publish::{Record, Sink};
+
+/// Bounds of the buckets of latencies, s: every budget is one.
+const BUCKETS: [f64; 16] =
+    [0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.5, 10.0];
+
+/// Everything that is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// From the arrival of the last proving sample until the event is visible.
+    EventLatency,
+    /// Events past their budget.
+    DeadlinesMissed,
+    /// Waiting for a stage.
+    StageWait,
+    /// A stage at work.
+    StageService,
+    /// Audio that arrived.
+    Received,
+    /// Audio that went through the analysis.
+    Analysed,
+    /// Audio in gaps.
+    Shed,
+    /// Step of the degradation ladder.
+    DegradeLevel,
+    /// 1 for the state that a feed is in.
+    State,
+    /// From the arrival of the newest audio until now, at the last heartbeat.
+    Lag,
+    /// Media time up to which everything is known.
+    Watermark,
+}
+
+impl Metric {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::EventLatency,
+        Self::DeadlinesMissed,
+        Self::StageWait,
+        Self::StageService,
+        Self::Received,
+        Self::Analysed,
+        Self::Shed,
+        Self::DegradeLevel,
+        Self::State,
+        Self::Lag,
+        Self::Watermark,
+    ];
+
+    /// As Prometheus knows it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EventLatency => "aircheck_event_latency_seconds",
+            Self::DeadlinesMissed => "aircheck_deadlines_missed_total",
+            Self::StageWait => "aircheck_stage_wait_seconds",
+            Self::StageService => "aircheck_stage_service_seconds",
+            Self::Received => "aircheck_audio_received_seconds",
+            Self::Analysed => "aircheck_audio_analysed_seconds",
+            Self::Shed => "aircheck_audio_shed_seconds",
+            Self::DegradeLevel => "aircheck_degrade_level",
+            Self::State => "aircheck_feed_state",
+            Self::Lag => "aircheck_lag_seconds",
+            Self::Watermark => "aircheck_watermark_seconds",
+        }
+    }
+
+    fn describe(self) {
+        match self {
+            Self::EventLatency => {
+                describe_histogram!(
+                    self.name(),
+                    "from the last proving sample to the visible event, by feed and type"
+                );
+            }
+            Self::DeadlinesMissed => {
+                describe_counter!(self.name(), "events past their budget, by feed and type")
+            }
+            Self::StageWait => describe_histogram!(self.name(), "waiting for a stage, by feed"),
+            Self::StageService => describe_histogram!(self.name(), "a stage at work, by feed"),
+            Self::Received => describe_gauge!(self.name(), "audio that arrived"),
+            Self::Analysed => describe_gauge!(self.name(), "audio that went through the analysis"),
+            Self::Shed => describe_gauge!(self.name(), "audio in gaps"),
+            Self::DegradeLevel => {
+                describe_gauge!(self.name(), "step of the degradation ladder, 0 = all is done")
+            }
+            Self::State => describe_gauge!(self.name(), "1 for the state that the feed is in"),
+            Self::Lag => describe_gauge!(self.name(), "age of the newest audio at the last heartbeat"),
+            Self::Watermark => describe_gauge!(self.name(), "media time up to which everything is known"),
+        }
+    }
+}
+
+/// Serves the metrics of this process at `http://address/metrics`, from a thread of its own.
+pub fn serve(address: SocketAddr) -> Result<(), BuildError> {
+    PrometheusBuilder::new().with_http_listener(address).set_buckets(&BUCKETS)?.install()?;
+    Metric::ALL.into_iter().for_each(Metric::describe);
+    Ok(())
+}
+
+/// Counts what a feed publishes.
+pub struct Telemetry {
+    feed: String,
+    latencies: BTreeMap<EventKind, (Histogram, Counter)>,
+    /// By name; waiting and service of the same stage have a name each.
+    stages: BTreeMap<(&'static str, &'static str), Histogram>,
+    rate_hz: u32,
+}
+
+impl Telemetry {
+    /// For the feed of this name.
+    #[must_use]
+    pub fn new(feed: String) -> Self {
+        Self { feed, latencies: BTreeMap::new(), stages: BTreeMap::new(), rate_hz: 0 }
+    }
+
+    fn gauge(&self, metric: Metric) -> Gauge {
+        metrics::gauge!(metric.name(), self.labels(&[]))
+    }
+
+    fn labels(&self, more: &[(&'static str, &'static str)]) -> Vec<Label> {
+        let own = Label::new("feed", self.feed.clone());
+        more.iter().map(|(key, value)| Label::new(*key, *value)).chain([own]).collect()
+    }
+
+    fn latency(&mut self, record: &Record) {
+        let data = &record.envelope.data;
+        let kind = data.body.kind();
+        let (Some(latency), Some(total)) = (&data.latency, record.total) else { return };
+        if !self.latencies.contains_key(&kind) {
+            let labels = self.labels(&[("event", kind.name())]);
+            let histogram = metrics::histogram!(Metric::EventLatency.name(), labels.clone());
+            self.latencies.insert(kind, (histogram, counter!(Metric::DeadlinesMissed.name(), labels)));
+        }
+        if let Some((histogram, missed)) = self.latencies.get(&kind) {
+            histogram.record(total.as_secs_f64());
+            missed.increment(u64::from(!latency.met));
+        }
+        let stages = &latency.stages_ms;
+        let (wait, service) = (Metric::StageWait.name(), Metric::StageService.name());
+        let of = [
+            ((wait, "lane"), stages.lane),
+            ((service, "operators"), stages.operators),
+            ((wait, "recognise"), stages.queue),
+            ((service, "recognise"), stages.recognise),
+            ((service, "publish"), stages.publish),
+        ];
+        for ((name, stage), millis) in of {
+            if let Some(millis) = millis {
+                let labels = self.labels(&[("stage", stage)]);
+                let histogram =
+                    self.stages.entry((name, stage)).or_insert_with(|| metrics::histogram!(name, labels));
+                histogram.record(millis as f64 / 1e3);
+            }
+        }
+    }
+
+    fn state(&self, now: FeedState) {
+        for state in FeedState::LASTING {
+            let labels = self.labels(&[("state", state.name())]);
+            metrics::gauge!(Metric::State.name(), labels).set(if state == now { 1.0 } else { 0.0 });
+        }
+    }
+}
+
+impl Sink for Telemetry {
+    fn take(&mut self, record: &Record) -> io::Result<()> {
+        self.latency(record);
+        match &record.envelope.data.body {
+            Body::Feed(feed) if feed.state == FeedState::Format => self.rate_hz = feed.rate_hz.unwrap_or(0),
+            Body::Feed(feed) => self.state(feed.state),
+            Body::Degraded(engine) | Body::Recovered(engine) => {
+                self.gauge(Metric::DegradeLevel).set(f64::from(engine.step));
+            }
+            Body::Heartbeat(beat) => self.gauge(Metric::Lag).set(beat.lag_ms as f64 / 1e3),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn counted(&mut self, total: Conservation, end: MediaTime) {
+        let secs = |frames: u64| frames as f64 / f64::from(self.rate_hz.max(1));
+        let Conservation { received, analysed, in_gaps } = total;
+        if self.rate_hz > 0 {
+            self.gauge(Metric::Received).set(secs(received));
+            self.gauge(Metric::Analysed).set(secs(analysed));
+            self.gauge(Metric::Shed).set(secs(in_gaps));
+        }
+        self.gauge(Metric::Watermark).set(end.as_secs_f64());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_budget_is_the_bound_of_a_bucket() {
+        for kind in EventKind::ALL {
+            let Some(budget) = kind.budget() else { continue };
+            let secs = budget.duration().as_secs_f64();
+            assert!(BUCKETS.contains(&secs), "{kind:?}: {secs} s");
+        }
+        assert!(BUCKETS.is_sorted());
+    }
+
+    #[test]
+    fn names_are_distinct_and_say_their_unit() {
+        for (idx, metric) in Metric::ALL.into_iter().enumerate() {
+            let name = metric.name();
+            assert!(Metric::ALL[..idx].iter().all(|other| other.name() != name), "{name}");
+            let has_unit = ["_seconds", "_total", "_level", "_state"].iter().any(|unit| name.ends_with(unit));
+            assert!(name.starts_with("aircheck_") && has_unit, "{name}");
+        }
+    }
+}
