@@ -7,11 +7,11 @@ use super::mailbox::Due;
 /// Between two judgements, microseconds.
 const PERIOD: u64 = 1_000_000;
 /// Share of the recognisers' time, in thousandths, above which partials become rarer, and below which they become more
-/// frequent. A step changes the load by less than the ratio of the two: it does not go back and forth.
-const BUSY: u32 = 850;
-const IDLE: u32 = 500;
+/// frequent. A step changes the load by about the ratio of the two: it does not go back and forth for ever.
+const BUSY: u32 = 920;
+const IDLE: u32 = 780;
 /// Steps: the time between partials in tenths of the configured one; after the last there are none.
-const STEPS: [u64; 5] = [10, 15, 20, 25, 30];
+const STEPS: [u64; 8] = [10, 12, 14, 17, 20, 24, 29, 35];
 
 /// How often partials may be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,12 +101,12 @@ mod tests {
     #[test]
     fn partials_become_rarer_while_it_is_busy_and_come_back() {
         use Pace::{None, Tenths};
-        let busy = [100, 100, 100, 100, 100, 100, 100, 100];
-        let expected = [10, 10, 15, 20, 25, 30].map(Tenths);
-        assert_eq!(paces(&busy)[..6], expected);
-        assert_eq!(paces(&busy)[6..], [None, None], "at last there are none");
+        let busy = [100; 13];
+        let expected = [10, 10, 10, 12, 14, 17, 20, 24, 29, 35].map(Tenths);
+        assert_eq!(paces(&busy)[..10], expected);
+        assert_eq!(paces(&busy)[11..], [None, None], "at last there are none");
         assert_eq!(paces(&[100, 0, 100, 0, 100, 0]).last(), Some(&Tenths(10)), "bursts do not count");
-        let back = paces(&[100, 100, 100, 100, 70, 70, 70, 20, 20, 20, 20, 20]);
-        assert_eq!(back[4..], [20, 20, 20, 15, 10, 10, 10, 10].map(Tenths), "{back:?}");
+        let back = paces(&[100, 100, 100, 100, 100, 100, 80, 80, 80, 20, 20, 20, 20, 20]);
+        assert_eq!(back[5..], [17, 17, 17, 17, 14, 12, 10, 10, 10].map(Tenths), "{back:?}");
     }
 }
