@@ -1,6 +1,7 @@
 //! The recogniser trait and what goes in and out of it. No feeds, no media time, no events.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -21,6 +22,11 @@ pub trait Recognizer: Send {
 
     /// Name of the model as events report it, for example `tiny.en-q8_0`.
     fn model(&self) -> &str;
+
+    /// How long every call from now on would fail. `None`: it is ready.
+    fn rest(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// How one slice is decoded. Defaults are those that measured best for live work (docs/adr/0003).

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -49,6 +49,8 @@ pub(super) struct Shared {
     base: Instant,
     pub(super) load: Load,
     patience: Option<Duration>,
+    /// Recognisers that take jobs.
+    n_awake: AtomicUsize,
 }
 
 impl Shared {
@@ -61,6 +63,7 @@ impl Shared {
             base,
             load: Load::new(wakers.len()),
             patience: config.patience,
+            n_awake: AtomicUsize::new(wakers.len()),
             wakers,
         }
     }
@@ -68,6 +71,18 @@ impl Shared {
     /// The desk of recogniser `idx`.
     pub(super) fn desk(&self, idx: usize) -> Desk {
         Desk::new(self.inboxes.get(idx).map(Arc::clone).unwrap_or_default())
+    }
+
+    /// Whether a recogniser that would fail may leave the jobs to others: when it is not the last one. It must
+    /// [`Self::come_back`].
+    pub(super) fn leave_to_others(&self) -> bool {
+        let leave = |n: usize| (n > 1).then(|| n - 1);
+        self.n_awake.fetch_update(Ordering::AcqRel, Ordering::Acquire, leave).is_ok()
+    }
+
+    /// See [`Self::leave_to_others`].
+    pub(super) fn come_back(&self) {
+        self.n_awake.fetch_add(1, Ordering::AcqRel);
     }
 
     /// An instant as the mailboxes count.

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam::sync::Parker;
 use engine::event::GapReason;
@@ -24,6 +24,11 @@ pub(super) struct Ear {
 impl Ear {
     pub(super) fn new(recognizer: Box<dyn Recognizer>, decoder: Decoder) -> Self {
         Self { model: recognizer.model().into(), recognizer, decoder }
+    }
+
+    /// How long it will fail.
+    fn rest(&self) -> Option<Duration> {
+        self.recognizer.rest()
     }
 
     /// What comes of a job.
@@ -52,6 +57,16 @@ impl Ear {
 pub(super) fn run(mut ear: Ear, mut desk: Desk, shared: &Shared, parker: &Parker) {
     loop {
         let is_closed = shared.is_closed.load(Ordering::Acquire);
+        if let Some(rest) = ear.rest()
+            && shared.leave_to_others()
+        {
+            if is_closed {
+                return;
+            }
+            parker.park_timeout(rest);
+            shared.come_back();
+            continue;
+        }
         match desk.next(shared.micros(Instant::now())) {
             Some(job) => serve(*job, &mut ear, shared),
             None if is_closed && desk.is_empty() => return,

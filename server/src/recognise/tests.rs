@@ -9,7 +9,7 @@ use engine::event::GapReason;
 use engine::lane::WhenFull;
 use engine::operator::Operator;
 use engine::time::{MediaTime, SampleRate};
-use models::{DecodeOptions, RecognizeError, Recognizer, Transcription};
+use models::{DecodeOptions, RecognizeError, Recognizer, Scripted, Transcription};
 use operators::{Ask, DecodePolicy, Hop, UtteranceConfig, Utterances, hop_time};
 
 use super::{Answer, Asker, Moments, PoolConfig, RecogniserPool};
@@ -182,6 +182,51 @@ fn a_file_waits_for_room_and_is_never_late() {
         let order: Vec<usize> = (0..4).map(|_| bench.step()).collect();
         assert_eq!(order, [100, 110, 120, 130]);
     });
+}
+
+/// Fails at once and says that it will go on so.
+struct Resting;
+
+impl Recognizer for Resting {
+    fn recognize(
+        &mut self,
+        _: &[f32],
+        _: &DecodeOptions,
+        _: &mut Transcription,
+    ) -> Result<(), RecognizeError> {
+        Err(RecognizeError::Failed("it rests".into()))
+    }
+
+    fn model(&self) -> &str {
+        "resting"
+    }
+
+    fn rest(&self) -> Option<Duration> {
+        Some(SECOND / 100)
+    }
+}
+
+#[test]
+fn a_recogniser_that_rests_leaves_the_jobs_to_others_unless_it_is_the_last() {
+    let answers = |recognizers: Vec<Box<dyn Recognizer>>| {
+        let config = PoolConfig {
+            finals_max: 8,
+            when_full: WhenFull::Wait,
+            patience: None,
+            policy: DecodePolicy::default(),
+        };
+        let (post, items) = Post::to_channel(1_000);
+        let pool = RecogniserPool::start(recognizers, config).unwrap();
+        let feed = pool.asker(SampleRate::HZ_16000, post);
+        (100..120).for_each(|n_hops| hand_in(&feed, n_hops, true, Duration::ZERO));
+        drop(feed);
+        drop(pool);
+        let lost =
+            |item: &Item| matches!(item, Item::Heard(heard) if matches!(heard.answer, Answer::Lost(_)));
+        items.iter().filter(lost).count()
+    };
+    assert_eq!(answers(vec![Box::new(Resting), Box::new(Scripted::new()), Box::new(Resting)]), 0);
+    assert_eq!(answers(vec![Box::new(Resting), Box::new(Resting)]), 20, "each at once, and with its reason");
 }
 
 #[test]

@@ -236,8 +236,8 @@ impl ProcessRecognizer {
         }
     }
 
-    fn rest(&self) -> Option<RecognizeError> {
-        let rest = self.breaker.resting(Instant::now())?;
+    fn why_it_rests(&self) -> Option<RecognizeError> {
+        let rest = self.rest()?;
         let (rest_ms, last) = (rest.as_millis(), &self.last_loss);
         Some(failed(format!(
             "its processes die too often, the next try is in {rest_ms} ms; the last one {last}"
@@ -254,7 +254,7 @@ impl Recognizer for ProcessRecognizer {
     ) -> Result<(), RecognizeError> {
         out.clear();
         models::check_request(pcm, options)?;
-        if let Some(resting) = self.rest() {
+        if let Some(resting) = self.why_it_rests() {
             return Err(resting);
         }
         self.id += 1;
@@ -273,6 +273,10 @@ impl Recognizer for ProcessRecognizer {
 
     fn model(&self) -> &str {
         &self.model
+    }
+
+    fn rest(&self) -> Option<Duration> {
+        self.breaker.resting(Instant::now())
     }
 }
 
