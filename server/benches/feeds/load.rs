@@ -46,6 +46,16 @@ impl Speech {
         if samples.is_empty() { Err(format!("no speech in {}", folder.display())) } else { Ok(Self(samples)) }
     }
 
+    /// A minute of a quiet room: white noise at -50 dBFS.
+    pub(crate) fn noise() -> Self {
+        let mut seed = 1_u32;
+        let sample = |_| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed as f32 / 2.0_f32.powi(31) - 1.0) * 0.005
+        };
+        Self((0..60 * RATE_HZ).map(sample).collect())
+    }
+
     pub(crate) fn secs(&self) -> usize {
         self.0.len() / RATE_HZ as usize
     }

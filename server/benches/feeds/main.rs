@@ -1,6 +1,7 @@
 //! Many feeds of real speech in one process, at real-time pace: what they promise and what they get. `make bench-feeds`.
 //!
-//! `feeds [--finals] [--secs N] [--recognisers N] FEEDS...`: a line for each number of feeds.
+//! `feeds [--finals] [--noise] [--secs N] [--recognisers N] FEEDS...`: a line for each number of feeds. `--noise`: feeds
+//! without speech, a room at -50 dBFS.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod load;
@@ -25,7 +26,7 @@ use measure::{Cpu, Figures, Probe, memory_mb};
 
 fn main() {
     let mut secs = 60;
-    let mut is_finals = false;
+    let (mut is_finals, mut is_noise) = (false, false);
     let mut n_recognisers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let mut feeds = Vec::new();
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
@@ -33,19 +34,21 @@ fn main() {
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--finals" => is_finals = true,
+            "--noise" => is_noise = true,
             "--secs" => secs = number(args.next()),
             "--recognisers" => n_recognisers = number(args.next()),
             n_feeds => feeds.push(number(Some(n_feeds.to_owned()))),
         }
     }
-    let speech = match Speech::read() {
+    let speech = match if is_noise { Ok(Speech::noise()) } else { Speech::read() } {
         Ok(speech) => speech,
         Err(why) => return println!("skipped: {why}"),
     };
     println!(
-        "{} s a line, {} s of speech, {n_recognisers} recognisers, {}",
+        "{} s a line, {} s of {}, {n_recognisers} recognisers, {}",
         secs,
         speech.secs(),
+        if is_noise { "noise" } else { "speech" },
         if is_finals { "finals only" } else { "with partials" }
     );
     println!("{}", Figures::HEADER);
