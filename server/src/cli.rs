@@ -96,6 +96,9 @@ pub struct AnalysisArgs {
     /// The loudness recommendation to compare with; asking for one also turns on its alerts.
     #[arg(long, value_enum, value_name = "PROFILE")]
     pub profile: Option<Profile>,
+    /// Alert on silence that lasts this long, 1 to 600 s.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u16).range(1..=600))]
+    pub dead_air: u16,
     /// Emit loudness at 10 Hz.
     #[arg(long)]
     pub meter: bool,

@@ -98,6 +98,9 @@ fn dead_air_clipping_and_a_lost_channel_are_found_where_they_are() {
         assert_eq!(pair[0]["correlationid"], pair[1]["correlationid"]);
         assert!((seen[1].0 - start).abs() <= 0.3 && (seen[1].1 - end).abs() <= 0.3, "{kind}: {seen:?}");
     }
+    let wav = wav.display().to_string();
+    let strict = expect(0, &["analyze", &wav, "--no-transcript", "--events", "-", "--dead-air", "13"]);
+    assert_eq!(of_kind(&support::events(&strict.stdout), "alert.dead_air").len(), 0, "12 s are not 13");
 }
 
 #[test]

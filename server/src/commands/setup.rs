@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use engine::event::LoudnessProfile;
 use engine::lane::WhenFull;
+use engine::time::MediaTime;
 use models::{DecodeOptions, Recognizer};
 use operators::{
-    AnalysisConfig, DecodePolicy, KeywordRules, Keywords, LoudnessConfig, LoudnessTarget, Meters,
-    UtteranceConfig,
+    AnalysisConfig, DeadAirConfig, DecodePolicy, KeywordRules, Keywords, LoudnessConfig, LoudnessTarget,
+    Meters, UtteranceConfig,
 };
 
 use super::model;
@@ -175,6 +176,10 @@ fn analysis(args: &AnalysisArgs, pace: Pace) -> AnalysisConfig {
         Pace::Live => UtteranceConfig::live(),
     };
     AnalysisConfig {
+        dead_air: DeadAirConfig {
+            open_after: MediaTime::from_secs(args.dead_air.into()),
+            ..DeadAirConfig::default()
+        },
         loudness: LoudnessConfig {
             meters: if args.meter { Meters::TenHertz } else { Meters::Off },
             target: args.profile.map(target_of),
