@@ -72,8 +72,7 @@ impl Default for ActivityConfig {
 ///
 /// Speech over music is speech; a steady test tone is noise; a second below the silence level is silence, a shorter
 /// pause belongs to what is around it. Every 100 ms are told 1.4 s after their beginning, by the most likely path
-/// through their kinds. Edges lie where the level crosses the
-/// silence level, or else where the spectrum changes most.
+/// through their kinds. Edges lie where the level crosses the silence level, or else where the spectrum changes most.
 ///
 /// A sound of 2 s or more that was heard before, more than a minute ago and not in the same piece of music, is a segment
 /// of its own, which says where that was: a jingle, a spot. Its beginning is told 2 s later, its end up to 2.4 s.
@@ -239,10 +238,10 @@ impl Activity {
     }
 
     fn change(&mut self, hop_idx: u64, heard: (SegmentKind, f32), out: &mut dyn Emit<Event>) {
-        if self.repeat_end.take_if(|end| end.abs_diff(hop_idx) <= NEAR).is_none()
-            && self.repeat_end.is_some_and(|end| end < hop_idx)
-        {
-            self.split_at_repeat_end(out);
+        match self.repeat_end {
+            Some(end) if end.abs_diff(hop_idx) <= NEAR => self.repeat_end = None,
+            Some(end) if end < hop_idx => self.split_at_repeat_end(out),
+            _ => {}
         }
         if self.writer.kind() != Some(SegmentKind::Music) && hop_idx >= self.last_change + ELSE_MIN {
             self.last_else = hop_idx;

@@ -120,17 +120,31 @@ pub struct Telemetry {
     /// By name; waiting and service of the same stage have a name each.
     stages: BTreeMap<(&'static str, &'static str), Histogram>,
     rate_hz: u32,
+    received: Gauge,
+    analysed: Gauge,
+    shed: Gauge,
+    watermark: Gauge,
+    lag: Gauge,
+    degrade_level: Gauge,
 }
 
 impl Telemetry {
-    /// For the feed of this name.
+    /// For the feed of this name; after [`serve`].
     #[must_use]
     pub fn new(feed: String) -> Self {
-        Self { feed, latencies: BTreeMap::new(), stages: BTreeMap::new(), rate_hz: 0 }
-    }
-
-    fn gauge(&self, metric: Metric) -> Gauge {
-        metrics::gauge!(metric.name(), self.labels(&[]))
+        let gauge = |metric: Metric| metrics::gauge!(metric.name(), "feed" => feed.clone());
+        Self {
+            received: gauge(Metric::Received),
+            analysed: gauge(Metric::Analysed),
+            shed: gauge(Metric::Shed),
+            watermark: gauge(Metric::Watermark),
+            lag: gauge(Metric::Lag),
+            degrade_level: gauge(Metric::DegradeLevel),
+            feed,
+            latencies: BTreeMap::new(),
+            stages: BTreeMap::new(),
+            rate_hz: 0,
+        }
     }
 
     fn labels(&self, more: &[(&'static str, &'static str)]) -> Vec<Label> {
@@ -185,9 +199,9 @@ impl Sink for Telemetry {
             Body::Feed(feed) if feed.state == FeedState::Format => self.rate_hz = feed.rate_hz.unwrap_or(0),
             Body::Feed(feed) => self.state(feed.state),
             Body::Degraded(engine) | Body::Recovered(engine) => {
-                self.gauge(Metric::DegradeLevel).set(f64::from(engine.step));
+                self.degrade_level.set(f64::from(engine.step));
             }
-            Body::Heartbeat(beat) => self.gauge(Metric::Lag).set(beat.lag_ms as f64 / 1e3),
+            Body::Heartbeat(beat) => self.lag.set(beat.lag_ms as f64 / 1e3),
             _ => {}
         }
         Ok(())
@@ -197,11 +211,11 @@ impl Sink for Telemetry {
         let secs = |frames: u64| frames as f64 / f64::from(self.rate_hz.max(1));
         let Conservation { received, analysed, in_gaps } = total;
         if self.rate_hz > 0 {
-            self.gauge(Metric::Received).set(secs(received));
-            self.gauge(Metric::Analysed).set(secs(analysed));
-            self.gauge(Metric::Shed).set(secs(in_gaps));
+            self.received.set(secs(received));
+            self.analysed.set(secs(analysed));
+            self.shed.set(secs(in_gaps));
         }
-        self.gauge(Metric::Watermark).set(end.as_secs_f64());
+        self.watermark.set(end.as_secs_f64());
     }
 }
 

@@ -14,7 +14,7 @@ use engine::event::{EventKind, GapReason};
 use engine::lane::WhenFull;
 use engine::time::SampleRate;
 use models::Recognizer;
-use operators::{Ask, BuildError, DecodePolicy, Decoder, Purpose};
+use operators::{Ask, DecodePolicy, Decoder, Purpose};
 
 use super::desk::Desk;
 use super::job::{Answer, Feed, FeedPart, Job, key};
@@ -131,11 +131,6 @@ pub struct RecogniserPool {
 }
 
 impl RecogniserPool {
-    /// Checks the policy.
-    pub fn check(config: &PoolConfig) -> Result<(), BuildError> {
-        Decoder::new(config.policy.clone()).map(drop)
-    }
-
     /// Starts a thread for each recogniser.
     pub fn start(recognizers: Vec<Box<dyn Recognizer>>, config: PoolConfig) -> io::Result<Self> {
         let parkers: Vec<Parker> = recognizers.iter().map(|_| Parker::new()).collect();

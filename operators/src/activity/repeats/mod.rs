@@ -169,11 +169,11 @@ impl Repeats {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// A sound that no other `seed` makes, by the hop.
-    fn sound(seed: u32, at: u64) -> Hop {
+    pub(in crate::activity) fn sound(seed: u32, at: u64) -> Hop {
         let mut hop = Hop::default();
         for (band, mel) in hop.log_mel.iter_mut().enumerate() {
             let mut mixed = seed.wrapping_mul(0x9e37_79b9) ^ (at as u32 / 3).wrapping_mul(0x85eb_ca6b);
