@@ -15,7 +15,7 @@ use crate::levels::{Levels, LevelsConfig};
 use crate::loudness::{Loudness, LoudnessConfig};
 use crate::resample::Resample;
 use crate::sanitise::Sanitise;
-use crate::utterances::{Ask, Speech, UtteranceConfig};
+use crate::utterances::{Ask, Effort, Speech, UtteranceConfig};
 use crate::voice::{Voice, VoiceConfig};
 
 /// What is analysed, and with which limits.
@@ -107,9 +107,9 @@ impl Analysis {
         }
     }
 
-    /// From now on asks for partials every `interval`, or for none.
-    pub fn change_pace(&mut self, interval: Option<MediaTime>) -> Result<(), BuildError> {
-        self.utterances.as_mut().map_or(Ok(()), |utterances| utterances.change_pace(interval))
+    /// From now on asks for recognition as `effort` says.
+    pub fn change_effort(&mut self, effort: Effort) -> Result<(), BuildError> {
+        self.utterances.as_mut().map_or(Ok(()), |utterances| utterances.change_effort(effort))
     }
 
     /// Samples that were not finite and became zero.

@@ -45,6 +45,6 @@ pub use transcript::{
     tail_start,
 };
 pub use utterances::{
-    Ask, AskHead, Purpose, Speech, UTTERANCE_HOPS_MAX, UtteranceConfig, Utterances, Voiced,
+    Ask, AskHead, Effort, Purpose, Speech, UTTERANCE_HOPS_MAX, UtteranceConfig, Utterances, Voiced,
 };
 pub use voice::{Voice, VoiceConfig};

@@ -1,5 +1,6 @@
 //! A feed on its worker: continuity, analysis, and posting what follows. Does no I/O itself.
 
+use std::cmp::Ordering;
 use std::time::Instant;
 
 use crossbeam::sync::WaitGroup;
@@ -9,16 +10,13 @@ use engine::event::{Body, Engine, Event, Gap, GapReason};
 use engine::operator::Emit;
 use engine::time::{MediaTime, Span};
 use engine::worker::Consumer;
-use operators::{Analysis, Ask};
+use operators::{Analysis, Ask, Effort};
 
 use crate::publish::{Item, Passage, Post};
-use crate::recognise::{Asker, Moments, Pace};
+use crate::recognise::{Asker, Moments, Step};
 
-/// Longest time between partials that utterances take.
-const LONGEST_INTERVAL: MediaTime = MediaTime::from_secs(29);
-/// Why a feed has no partials, and has them again.
-const NO_PARTIALS: &str = "the recognisers are too busy for partials: finals only";
-const PARTIALS: &str = "the recognisers have time for partials again";
+/// Time after which a partial that waits for a recogniser is brought up to date.
+const REFRESH: MediaTime = MediaTime::from_millis(300);
 
 /// A feed's way to the recognisers, and the time between partials that it is configured for.
 pub struct FeedAsker(pub Asker, pub Option<MediaTime>);
@@ -32,9 +30,10 @@ pub struct FeedConsumer {
     continuity: Continuity,
     post: Post,
     asker: Option<Asker>,
-    /// Configured time between partials, and what has become of it.
+    /// Configured time between partials.
     partial: Option<MediaTime>,
-    pace: Pace,
+    step: Step,
+    effort: Effort,
     /// When the newest block arrived.
     arrived_at: Instant,
     /// Dropped with the consumer: the lane was closed and everything in it was taken.
@@ -52,7 +51,8 @@ impl FeedConsumer {
             post,
             asker,
             partial,
-            pace: Pace::Tenths(10),
+            step: Step::All,
+            effort: Effort { partial, speculates: true },
             arrived_at: Instant::now(),
             _done: done,
         }
@@ -71,27 +71,23 @@ impl FeedConsumer {
         act(analysis, &mut events, &mut asks);
     }
 
-    /// Partials come as often as the load allows; that there are none is told.
-    fn keep_pace(&mut self, block: &Block, taken_at: Instant) {
-        let (Some(asker), Some(partial)) = (&self.asker, self.partial) else { return };
-        let pace = asker.pace();
-        let before = std::mem::replace(&mut self.pace, pace);
-        if before == pace {
-            return;
+    /// Asks for what the ladder leaves; what the feed gives up, and what comes back, is told.
+    fn keep_step(&mut self, block: &Block, taken_at: Instant) {
+        let Some(asker) = &self.asker else { return };
+        let now = asker.step(taken_at);
+        let interval = |time: MediaTime| if asker.has_waiting_partial() { time.min(REFRESH) } else { time };
+        let partial = self.partial.filter(|_| now == Step::All).map(interval);
+        let effort = Effort { partial, speculates: now < Step::OnceOnly };
+        if std::mem::replace(&mut self.effort, effort) != effort
+            && let Err(error) = self.analysis.change_effort(effort)
+        {
+            tracing::warn!("a feed asks for recognition as before: {error}");
         }
-        let interval = match pace {
-            Pace::Tenths(tenths) => {
-                Some(MediaTime::from_flicks(partial.flicks().saturating_mul(tenths) / 10))
-            }
-            Pace::None => None,
-        };
-        if let Err(error) = self.analysis.change_pace(interval.map(|time| time.min(LONGEST_INTERVAL))) {
-            tracing::warn!("partials keep their pace: {error}");
-        }
-        let told = match (before, pace) {
-            (_, Pace::None) => Body::Degraded(Engine { step: 1, reason: NO_PARTIALS.to_owned() }),
-            (Pace::None, _) => Body::Recovered(Engine { step: 0, reason: PARTIALS.to_owned() }),
-            _ => return,
+        let before = std::mem::replace(&mut self.step, now);
+        let told = match now.cmp(&before) {
+            Ordering::Greater => Body::Degraded(engine(now, now.gives_up())),
+            Ordering::Less => Body::Recovered(engine(now, before.comes_back())),
+            Ordering::Equal => return,
         };
         let here = block.span().start;
         state(&self.post, &Event { span: Span::new(here, here), proof: here, body: told }, taken_at);
@@ -112,7 +108,7 @@ impl Consumer for FeedConsumer {
             self.with_analysis(taken_at, |analysis, events, asks| analysis.interrupt(events, asks));
             state(&self.post, &gap, taken_at);
         }
-        self.keep_pace(block, taken_at);
+        self.keep_step(block, taken_at);
         self.with_analysis(taken_at, |analysis, events, asks| analysis.push(block, events, asks));
         self.count();
     }
@@ -132,6 +128,10 @@ impl Consumer for FeedConsumer {
         let conservation = Conservation { received: frames, analysed: 0, in_gaps: frames };
         self.post.send(Item::Counted { conservation, end: position });
     }
+}
+
+fn engine(step: Step, reason: &str) -> Engine {
+    Engine { step: step as u8, reason: reason.to_owned() }
 }
 
 fn state(post: &Post, event: &Event, taken_at: Instant) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam::sync::WaitGroup;
 use engine::audio::{Block, Format};
 use engine::continuity::Conservation;
-use engine::event::{Event, Gap, GapReason};
+use engine::event::{Body, Engine, Event, Gap, GapReason};
 use engine::lane::{LaneConfig, LaneSender, WhenFull};
 use engine::time::{MediaTime, Span};
 use operators::{Analysis, AnalysisConfig, BuildError};
@@ -16,7 +16,7 @@ use thiserror::Error;
 use crate::feed::{FeedAsker, FeedConsumer};
 use crate::host::Host;
 use crate::publish::{FeedIdentity, Item, Passage, Post, Publisher, Recorder, Sink, Tally, WallClock};
-use crate::recognise::{Listener, RecogniserPool};
+use crate::recognise::{Entry, Listener, RecogniserPool, Refused, Seat};
 
 /// Why a run could not go on.
 #[derive(Debug, Error)]
@@ -24,6 +24,9 @@ pub enum RunError {
     /// An operator refused its configuration.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// It does not fit; an `engine.refused` event says so, too.
+    #[error("refused: {0}")]
+    Refused(#[from] Refused),
     /// A thread could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
@@ -70,6 +73,8 @@ pub struct Setup {
     pub analysis: AnalysisConfig,
     /// Transcripts and keywords.
     pub listener: Listener,
+    /// How it comes in, where speech is recognised.
+    pub entry: Entry,
     /// Where events go.
     pub sinks: Vec<Box<dyn Sink>>,
 }
@@ -81,6 +86,8 @@ pub struct FeedRun {
     post: Post,
     publisher: Publisher,
     host: Arc<Host>,
+    /// Its place among those that share the recognisers.
+    seat: Option<Arc<Seat>>,
     open: Option<Open>,
 }
 
@@ -102,12 +109,29 @@ struct Missing {
 }
 
 impl FeedRun {
-    /// Starts publishing; the rest happens on `host`.
+    /// Starts publishing; the rest happens on `host`, if it takes one more feed.
     pub fn start(setup: Setup, host: Arc<Host>) -> Result<Self, RunError> {
         let recorder = Recorder::new(setup.identity, setup.clock);
         let (publisher, post) =
             Publisher::spawn(recorder, setup.listener, setup.sinks).map_err(RunError::Thread)?;
-        Ok(Self { travel: setup.travel, config: setup.analysis, post, publisher, host, open: None })
+        let speech = host.pool().zip(setup.analysis.utterances.as_ref());
+        let seat = speech.map(|(pool, utterances)| pool.join(setup.entry, utterances.partial)).transpose();
+        let (seat, refused) = match seat {
+            Ok(seat) => (seat, None),
+            Err(refused) => (None, Some(refused)),
+        };
+        let (travel, config) = (setup.travel, setup.analysis);
+        let run = Self { travel, config, post, publisher, host, seat, open: None };
+        match refused {
+            None => Ok(run),
+            Some(refused) => {
+                let here = Span::new(MediaTime::ZERO, MediaTime::ZERO);
+                let why = Engine { step: 0, reason: refused.to_string() };
+                run.state(Event::new(here, here.end, Body::Refused(why)));
+                run.finish()?;
+                Err(refused.into())
+            }
+        }
     }
 
     /// Publishes something that is known without analysis, such as a change of the feed's state.
@@ -196,8 +220,10 @@ impl FeedRun {
         };
         let analysis = Analysis::new(format, block_frames, &self.config)?;
         let partial = self.config.utterances.as_ref().and_then(|utterances| utterances.partial);
-        let asker = |pool: &RecogniserPool| FeedAsker(pool.asker(format.rate(), self.post.clone()), partial);
-        let asker = self.host.pool().map(asker);
+        let asker = |(pool, seat): (&RecogniserPool, &Arc<Seat>)| {
+            FeedAsker(pool.asker(Arc::clone(seat), format.rate(), self.post.clone()), partial)
+        };
+        let asker = self.host.pool().zip(self.seat.as_ref()).map(asker);
         let done = WaitGroup::new();
         let consumer = FeedConsumer::new(analysis, self.post.clone(), asker, done.clone());
         let no_worker = || RunError::Thread(io::Error::other("the worker takes no more feeds"));

@@ -29,6 +29,7 @@ use pause::{Mark, best_pause};
 pub struct Utterances {
     limits: Limits,
     pace: Option<usize>,
+    speculates: bool,
     ask: Ask,
     marks: Vec<Mark>,
     start: MediaTime,
@@ -37,6 +38,15 @@ pub struct Utterances {
     /// Speech without a break up to now, in hops.
     onset: usize,
     open: Option<Open>,
+}
+
+/// How much is asked for of what the configuration allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effort {
+    /// Time between partials, 100 ms ..= 29 s. `None`: no partials.
+    pub partial: Option<MediaTime>,
+    /// Whether finals are decoded in advance, where that is configured.
+    pub speculates: bool,
 }
 
 /// State of the utterance that is open. Positions are hops from its start.
@@ -57,6 +67,7 @@ impl Utterances {
         Ok(Self {
             limits,
             pace: limits.partial,
+            speculates: true,
             ask: Ask::new(hops_max),
             marks: Vec::with_capacity(hops_max),
             start: MediaTime::ZERO,
@@ -66,9 +77,10 @@ impl Utterances {
         })
     }
 
-    /// From now on asks for partials every `interval`, or for none: the first steps of the ladder under overload.
-    pub fn change_pace(&mut self, interval: Option<MediaTime>) -> Result<(), BuildError> {
-        self.pace = interval.map(partial_hops).transpose()?;
+    /// From now on asks as `effort` says: the first steps of the ladder under overload.
+    pub fn change_effort(&mut self, effort: Effort) -> Result<(), BuildError> {
+        self.pace = effort.partial.map(partial_hops).transpose()?;
+        self.speculates = effort.speculates;
         Ok(())
     }
 
@@ -118,7 +130,7 @@ impl Utterances {
         } else if n_hops >= self.limits.longest {
             self.cut(&open, out);
         } else {
-            if Some(silence) == self.limits.speculate && self.is_worth(&open) {
+            if self.speculates && Some(silence) == self.limits.speculate && self.is_worth(&open) {
                 self.ask_more(&mut open, Purpose::Speculative, out);
                 open.speculation = Some(open.attempt);
             } else if self.is_partial_due(&open) {
@@ -233,7 +245,7 @@ impl Operator for Utterances {
         }
     }
 
-    /// The pace stays as it is.
+    /// The effort stays as it is.
     fn reset(&mut self) {
         self.marks.clear();
         self.ask.clear();

@@ -3,7 +3,7 @@
 use engine::operator::{Emit, Operator};
 use engine::time::MediaTime;
 
-use super::{Ask, UtteranceConfig, Utterances};
+use super::{Ask, Effort, UtteranceConfig, Utterances};
 use crate::error::BuildError;
 use crate::hop::Hop;
 use crate::voice::Voice;
@@ -21,9 +21,9 @@ impl Speech {
         Ok(Self { voice: Voice::new(config.voice)?, utterances: Utterances::new(config)? })
     }
 
-    /// From now on asks for partials every `interval`, or for none: the first steps of the ladder under overload.
-    pub fn change_pace(&mut self, interval: Option<MediaTime>) -> Result<(), BuildError> {
-        self.utterances.change_pace(interval)
+    /// From now on asks as `effort` says: the first steps of the ladder under overload.
+    pub fn change_effort(&mut self, effort: Effort) -> Result<(), BuildError> {
+        self.utterances.change_effort(effort)
     }
 }
 

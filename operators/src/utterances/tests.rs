@@ -173,9 +173,10 @@ fn partials_come_at_their_interval_while_there_is_new_speech() {
 }
 
 #[test]
-fn the_pace_changes_at_once_and_outlives_a_reset() {
+fn the_effort_changes_at_once_and_outlives_a_reset() {
     let mut utterances = Utterances::new(&UtteranceConfig::live()).unwrap();
-    utterances.change_pace(Some(MediaTime::from_millis(1_500))).unwrap();
+    let effort = |partial| Effort { partial, speculates: true };
+    utterances.change_effort(effort(Some(MediaTime::from_millis(1_500)))).unwrap();
     utterances.reset();
     let lines = run(&mut utterances, &[(1_900, SPEECH)]);
     let expected = [
@@ -184,9 +185,18 @@ fn the_pace_changes_at_once_and_outlives_a_reset() {
     ];
     assert_eq!(lines, expected);
     utterances.reset();
-    utterances.change_pace(None).unwrap();
+    utterances.change_effort(effort(None)).unwrap();
     assert_eq!(run(&mut utterances, &[(1_900, SPEECH)]).len(), 1);
-    assert!(utterances.change_pace(Some(MediaTime::ZERO)).is_err());
+    assert!(utterances.change_effort(effort(Some(MediaTime::ZERO))).is_err());
+}
+
+#[test]
+fn without_speculation_the_final_is_asked_for_at_the_endpoint() {
+    let mut utterances = Utterances::new(&UtteranceConfig::live()).unwrap();
+    utterances.change_effort(Effort { partial: None, speculates: false }).unwrap();
+    let lines = run(&mut utterances, &[(900, SPEECH), (500, SILENCE)]);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("final 1"), "{lines:?}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use models::whisper::{Whisper, WhisperOptions};
 use operators::{AnalysisConfig, DecodePolicy, UtteranceConfig};
 use server::host::Host;
 use server::publish::{FeedIdentity, WallClock};
-use server::recognise::{Listener, PoolConfig};
+use server::recognise::{Admission, Entry, Listener, PoolConfig};
 use server::run::{FeedRun, Setup, Travel};
 
 use load::Speech;
@@ -79,8 +79,9 @@ fn run(
     let pool = PoolConfig {
         finals_max: 16,
         when_full: WhenFull::ShedAfter(Duration::ZERO),
-        patience: Some(Duration::from_secs(2)),
+        patience: Some(Duration::from_millis(3_500)),
         policy: DecodePolicy { retry_contexts: vec![768, 896], ..DecodePolicy::default() },
+        measured: None,
     };
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let host = Arc::new(Host::start(cores, recognizers, pool).unwrap());
@@ -96,6 +97,7 @@ fn run(
             travel: Travel::LIVE,
             analysis: AnalysisConfig { utterances: Some(utterances.clone()), ..AnalysisConfig::default() },
             listener: Listener::new(None),
+            entry: Entry { priority: 0, admission: Admission::Always },
             sinks: vec![probe.sink()],
         };
         FeedRun::start(setup, Arc::clone(&host)).unwrap()

@@ -8,7 +8,7 @@ use engine::audio::{Block, Format};
 use engine::event::Event;
 use engine::time::{MediaTime, SampleRate};
 use models::store::State;
-use models::{DecodeOptions, Recognizer, SAMPLE_RATE_HZ, Transcription};
+use models::{DecodeOptions, Recognizer, Transcription};
 use operators::{Analysis, AnalysisConfig, Ask, UtteranceConfig};
 use serde::Serialize;
 
@@ -16,6 +16,7 @@ use super::model::{load, store};
 use super::print;
 use crate::cli::DoctorArgs;
 use crate::failure::Failure;
+use crate::recognise::{measure, noise};
 
 /// Share of the machine that may be planned for: the rest is for bursts.
 const LOAD_PLANNED: f64 = 0.7;
@@ -190,21 +191,13 @@ fn examine_model(name: &str) -> Result<(ModelReport, Option<Cost>), Failure> {
     Ok((report, cost))
 }
 
-/// Median of three, after the longest one that comes up: it takes all memory that will be needed.
+/// After the longest one that comes up: it takes all memory that will be needed.
 fn measure_decode(recognizer: &mut dyn Recognizer) -> Result<Duration, Failure> {
     let longest = UtteranceConfig::live().longest.to_frames(SampleRate::HZ_16000);
     let pcm: Vec<f32> = noise(usize::try_from(longest).unwrap_or(0)).collect();
     let mut out = Transcription::default();
-    let mut times = [Duration::ZERO; 3];
     recognizer.recognize(&pcm, &DecodeOptions::default(), &mut out).map_err(Failure::runtime)?;
-    for time in &mut times {
-        let start = Instant::now();
-        let pcm = pcm.get(..DECODE_SECS * SAMPLE_RATE_HZ as usize).unwrap_or(&pcm);
-        recognizer.recognize(pcm, &DecodeOptions::default(), &mut out).map_err(Failure::runtime)?;
-        *time = start.elapsed();
-    }
-    times.sort_unstable();
-    Ok(times[1])
+    measure(recognizer, 3).map_err(Failure::runtime)
 }
 
 /// Share of a core that the operators of a stereo feed at 48 kHz take: the faster of two passes.
@@ -226,17 +219,6 @@ fn measure_operators() -> Result<f64, Failure> {
         best = best.min(start.elapsed().as_secs_f64() / SIGNAL_SECS as f64);
     }
     Ok(best)
-}
-
-/// White noise at about -20 dBFS, the same each time (xorshift64).
-fn noise(n: usize) -> impl Iterator<Item = f32> {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    (0..n).map(move |_| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / 8_388_608.0 * 0.2 - 0.2
-    })
 }
 
 fn cpu_name() -> Option<String> {

@@ -20,7 +20,7 @@ use crate::failure::Failure;
 use crate::host::Host;
 use crate::output::{Stdout, sinks};
 use crate::publish::{FeedIdentity, Sink, Tally, WallClock};
-use crate::recognise::{Listener, PoolConfig};
+use crate::recognise::{Admission, Entry, Listener, PoolConfig, measure};
 use crate::run::{FeedRun, RunError, Setup, Travel};
 use crate::summary::{RunFacts, Summary};
 
@@ -29,7 +29,7 @@ const BATCH_FINALS: usize = 4;
 /// Finals of a live feed that may wait; more are shed, each as a gap.
 const LIVE_FINALS: usize = 16;
 /// How long after its deadline a final of a live feed is still decoded; then it is a gap.
-const LIVE_PATIENCE: Duration = Duration::from_secs(2);
+const LIVE_PATIENCE: Duration = Duration::from_millis(3_500);
 /// Encoder contexts at which a looping final is decoded again. The full context of 1500 would mend a few more, and take
 /// two recognisers from 210 to 275 MB for good: a recogniser keeps the memory of the longest context it has used.
 const RETRY_CONTEXTS: [u32; 2] = [768, 896];
@@ -68,17 +68,25 @@ pub(super) fn prepare(
     let speech = if args.no_transcript { None } else { Some(speech(args, pace)?) };
     let stdout = Stdout::of(args);
     let target = args.profile.map_or(DEFAULT_TARGET, target_of);
-    let (model, policy, recognizers) = match speech {
+    let (model, policy, mut recognizers) = match speech {
         Some(speech) => (Some(speech.model), speech.policy, speech.recognizers),
         None => (None, DecodePolicy::default(), Vec::new()),
     };
+    let measured = match recognizers.first_mut() {
+        Some(recognizer) if pace == Pace::Live => {
+            Some(measure(&mut **recognizer, 1).map_err(Failure::runtime)?)
+        }
+        _ => None,
+    };
     let pool = match pace {
         Pace::Batch => {
-            PoolConfig { finals_max: BATCH_FINALS, when_full: WhenFull::Wait, patience: None, policy }
+            let when_full = WhenFull::Wait;
+            PoolConfig { finals_max: BATCH_FINALS, when_full, patience: None, policy, measured: None }
         }
         Pace::Live => {
             let when_full = WhenFull::ShedAfter(Duration::ZERO);
-            PoolConfig { finals_max: LIVE_FINALS, when_full, patience: Some(LIVE_PATIENCE), policy }
+            let (finals_max, patience) = (LIVE_FINALS, Some(LIVE_PATIENCE));
+            PoolConfig { finals_max, when_full, patience, policy, measured }
         }
     };
     let setup = Setup {
@@ -87,6 +95,7 @@ pub(super) fn prepare(
         travel: if pace == Pace::Batch { Travel::BATCH } else { Travel::LIVE },
         analysis: analysis(args, pace),
         listener: Listener::new(keywords),
+        entry: Entry { priority: 0, admission: Admission::IfItFits },
         sinks: sinks(args, stdout).map_err(Failure::usage)?.into_iter().chain(more).collect(),
     };
     let started = Instant::now();

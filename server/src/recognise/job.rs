@@ -11,6 +11,7 @@ use engine::time::{MediaTime, SampleRate};
 use models::Transcription;
 use operators::{AskHead, HOP_FRAMES, Outcome, Purpose, hop_time, tail_start};
 
+use super::ladder::Step;
 use super::mailbox::Mailbox;
 use crate::publish::{Item, Passage, Post};
 
@@ -21,6 +22,8 @@ pub struct Heard {
     pub head: AskHead,
     /// Rate of the feed's own audio.
     pub rate: SampleRate,
+    /// What the feed had given up when it asked.
+    pub step: Step,
     /// What came of it.
     pub answer: Answer,
     /// When what happened.
@@ -51,6 +54,8 @@ pub(super) struct Job {
     pub(super) taken_at: Instant,
     pub(super) asked_at: Instant,
     pub(super) deadline: Deadline,
+    /// What the feed had given up by then.
+    pub(super) step: Step,
     pub(super) feed: Arc<FeedPart>,
 }
 
@@ -64,11 +69,10 @@ impl Job {
 
     /// Of a partial, only what has to be decoded: what was heard and lies before a pause is not heard again.
     pub(super) fn shorten(&mut self) {
-        let n_heard = if self.head.purpose == Purpose::Partial { self.feed.n_heard(&self.head) } else { 0 };
-        if n_heard > 0 {
-            let start = tail_start(&self.head, n_heard);
-            self.head = self.head.without(start);
-            self.pcm.drain(..(start * HOP_FRAMES).min(self.pcm.len()));
+        let n_known = self.feed.n_known(&self.head);
+        if n_known > 0 {
+            self.head = self.head.without(n_known);
+            self.pcm.drain(..(n_known * HOP_FRAMES).min(self.pcm.len()));
         }
     }
 
@@ -86,7 +90,7 @@ impl Job {
             queued: Some(began_at.saturating_duration_since(self.asked_at)),
             recognised: Some(ended_at.saturating_duration_since(began_at)),
         };
-        let heard = Heard { head: self.head, rate: self.feed.rate, answer, passage };
+        let heard = Heard { head: self.head, rate: self.feed.rate, step: self.step, answer, passage };
         self.feed.post.send(Item::Heard(Box::new(heard)));
     }
 }
@@ -98,6 +102,8 @@ pub(super) struct FeedPart {
     pub(super) abandoned: AtomicU64,
     /// Newest speculation that was not decoded.
     pub(super) lost: AtomicU64,
+    /// A recogniser is at work on a partial.
+    pub(super) has_partial: Arc<AtomicBool>,
     /// Up to where the newest utterance that words were heard in was heard: its number, and hops.
     heard: AtomicU64,
     pub(super) post: Post,
@@ -106,7 +112,7 @@ pub(super) struct FeedPart {
 impl FeedPart {
     pub(super) fn new(rate: SampleRate, post: Post) -> Self {
         let [abandoned, lost, heard] = [(); 3].map(|()| AtomicU64::new(0));
-        Self { rate, abandoned, lost, heard, post }
+        Self { rate, abandoned, lost, has_partial: Arc::default(), heard, post }
     }
 
     fn note_heard(&self, head: &AskHead) {
@@ -115,19 +121,25 @@ impl FeedPart {
         self.heard.fetch_max(head.utterance << 16 | n_hops, Ordering::AcqRel);
     }
 
-    /// How many hops of this utterance were heard, from its start on.
-    fn n_heard(&self, head: &AskHead) -> usize {
+    /// How many hops at the beginning of this request need not be decoded.
+    pub(super) fn n_known(&self, head: &AskHead) -> usize {
         let heard = self.heard.load(Ordering::Acquire);
-        if heard >> 16 == head.utterance { usize::try_from(heard & 0xffff).unwrap_or(0) } else { 0 }
+        if head.purpose != Purpose::Partial || heard >> 16 != head.utterance {
+            return 0;
+        }
+        tail_start(head, usize::try_from(heard & 0xffff).unwrap_or(0))
     }
 }
 
-/// A feed as the recognisers see it.
+/// A feed as the recognisers see it. It must not know its post: they forget a feed some time after its end.
 pub(super) struct Feed {
     pub(super) mailbox: Mailbox<Box<Job>>,
     /// The feed waits for room.
     pub(super) room: Unparker,
     pub(super) is_closed: AtomicBool,
+    pub(super) priority: u8,
+    /// A recogniser is at work on a partial.
+    pub(super) has_partial: Arc<AtomicBool>,
 }
 
 /// One number for a decode: utterances are numbered by their start in ms, decodes within them from 1.

@@ -36,7 +36,8 @@ impl Listener {
         let out = &mut look(keywords, out);
         match &heard.answer {
             Answer::Decoded { outcome, transcription, model } => {
-                let decode = Decode { head: &heard.head, outcome, transcription, model, degraded: 0 };
+                let degraded = heard.step as u8;
+                let decode = Decode { head: &heard.head, outcome, transcription, model, degraded };
                 transcriber.heard(&decode, out);
             }
             Answer::Lost(reason) => transcriber.lost(&heard.head, *reason, out),

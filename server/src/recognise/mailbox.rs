@@ -89,6 +89,11 @@ impl<J> Mailbox<J> {
         self.slots.first().and_then(|slot| slot.replace(due, job))
     }
 
+    /// Whether a partial waits.
+    pub(super) fn has_partial(&self) -> bool {
+        self.slots.first().is_some_and(|slot| !slot.job.is_empty())
+    }
+
     /// Takes the partial back.
     pub(super) fn take_partial(&self) -> Option<J> {
         let slot = self.slots.first()?;

@@ -1,10 +1,12 @@
 //! Recognition: threads that decode what the feeds ask for, the earliest deadline first, and the desk that turns results
-//! into events. Does not know what an utterance is cut by.
+//! into events; and who gets how much when there is not enough for all. Does not know what an utterance is cut by.
 
+mod cost;
 mod desk;
+mod governor;
 mod job;
+mod ladder;
 mod listener;
-mod load;
 mod mailbox;
 mod pool;
 pub mod process;
@@ -14,7 +16,9 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
+pub use cost::{measure, noise};
+pub use governor::{Admission, Entry, Refused, Seat};
 pub use job::{Answer, Heard};
+pub use ladder::Step;
 pub use listener::Listener;
-pub use load::Pace;
 pub use pool::{Asker, Moments, PoolConfig, RecogniserPool};

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -12,13 +12,15 @@ use crossbeam::sync::{Parker, Unparker};
 use engine::budget::{Budget, Deadline};
 use engine::event::{EventKind, GapReason};
 use engine::lane::WhenFull;
-use engine::time::SampleRate;
-use models::Recognizer;
-use operators::{Ask, DecodePolicy, Decoder, Purpose};
+use engine::time::{MediaTime, SampleRate};
+use models::{CONTEXT_FRAMES_MIN, Recognizer, SAMPLE_RATE_HZ};
+use operators::{Ask, AskHead, DecodePolicy, HOP_FRAMES, Purpose};
 
-use super::desk::Desk;
+use super::cost::{Price, work};
+use super::desk::{Desk, Outlook};
+use super::governor::{Entry, Governor, Refused, Seat};
 use super::job::{Answer, Feed, FeedPart, Job, key};
-use super::load::{Load, Pace};
+use super::ladder::Step;
 use super::mailbox::{Due, Mailbox};
 use super::recogniser::{self, Ear};
 use crate::publish::{Item, Passage, Post};
@@ -30,14 +32,20 @@ pub struct PoolConfig {
     pub finals_max: usize,
     /// What a feed does when too many of its finals wait.
     pub when_full: WhenFull,
-    /// How long after its deadline a final is still decoded, not shed. `None`: however late it is.
+    /// How long after its deadline something is still decoded, not shed. `None`: however late it is.
     pub patience: Option<Duration>,
     /// Guards and retries.
     pub policy: DecodePolicy,
+    /// What [`super::measure`] says of a recogniser, where that is known; it is corrected while running.
+    pub measured: Option<Duration>,
 }
 
-/// Budgets of what recognition leads to, where the kinds of events have none.
-const NO_BUDGET: Budget = Budget::from_millis(3_000);
+/// What most finals have to keep (p95); their budget, twice as long, is for all of them (p99).
+const FINAL_AIM: Budget = Budget::from_millis(1_500);
+
+/// Length of a usual final and a usual partial, s.
+const USUAL_FINAL_SECS: usize = 5;
+const USUAL_PARTIAL_SECS: usize = 3;
 
 /// What the recognisers and the feeds share.
 pub(super) struct Shared {
@@ -47,23 +55,22 @@ pub(super) struct Shared {
     /// Storage of audio, reused.
     spare: ArrayQueue<Vec<f32>>,
     base: Instant,
-    pub(super) load: Load,
+    pub(super) governor: Governor,
     patience: Option<Duration>,
-    /// Recognisers that take jobs.
-    n_awake: AtomicUsize,
+    partial_context: u32,
 }
 
 impl Shared {
     /// For a recogniser a waker; instants are counted from `base`.
-    pub(super) fn new(config: &PoolConfig, wakers: Vec<Unparker>, base: Instant) -> Self {
+    pub(super) fn new(config: &PoolConfig, wakers: Vec<Unparker>, base: Instant, price: Price) -> Self {
         Self {
             is_closed: AtomicBool::new(false),
             inboxes: wakers.iter().map(|_| Arc::default()).collect(),
             spare: ArrayQueue::new(config.finals_max + 2 * wakers.len() + 2),
             base,
-            load: Load::new(wakers.len()),
+            governor: Governor::new(wakers.len(), price, config.when_full),
             patience: config.patience,
-            n_awake: AtomicUsize::new(wakers.len()),
+            partial_context: config.policy.partial_context,
             wakers,
         }
     }
@@ -73,44 +80,61 @@ impl Shared {
         Desk::new(self.inboxes.get(idx).map(Arc::clone).unwrap_or_default())
     }
 
-    /// Whether a recogniser that would fail may leave the jobs to others: when it is not the last one. It must
-    /// [`Self::come_back`].
-    pub(super) fn leave_to_others(&self) -> bool {
-        let leave = |n: usize| (n > 1).then(|| n - 1);
-        self.n_awake.fetch_update(Ordering::AcqRel, Ordering::Acquire, leave).is_ok()
-    }
-
-    /// See [`Self::leave_to_others`].
-    pub(super) fn come_back(&self) {
-        self.n_awake.fetch_add(1, Ordering::AcqRel);
-    }
-
     /// An instant as the mailboxes count.
     pub(super) fn micros(&self, instant: Instant) -> Due {
         Due::try_from(instant.saturating_duration_since(self.base).as_micros()).unwrap_or(Due::MAX - 1)
     }
 
-    /// What of the job has to be decoded, if that serves somebody: not partials past their deadline, not finals past all patience, which
-    /// are told as lost, and not what was abandoned.
+    /// What recognisers may expect at `now`.
+    pub(super) fn outlook(&self, now: Instant) -> Outlook {
+        let takes = |secs: usize, context: u32| {
+            let time = self.governor.price.of(work(secs * SAMPLE_RATE_HZ as usize, context));
+            Due::try_from(time.as_micros()).unwrap_or(Due::MAX / 2)
+        };
+        Outlook {
+            now: self.micros(now),
+            final_takes: takes(USUAL_FINAL_SECS, CONTEXT_FRAMES_MIN),
+            partial_takes: takes(USUAL_PARTIAL_SECS, self.partial_context),
+        }
+    }
+
+    /// What of the job has to be decoded, if that serves somebody: not what is late beyond all patience, which is
+    /// told as lost, and not what was abandoned.
     pub(super) fn still_wanted(&self, mut job: Job, now: Instant) -> Option<Job> {
         let late = now.saturating_duration_since(job.deadline.instant());
-        let is_partial = job.head.purpose == Purpose::Partial;
-        let patience = self.patience.map(|patience| if is_partial { Duration::ZERO } else { patience });
-        if patience.is_some_and(|patience| late > patience) {
+        if self.patience.is_some_and(|patience| late > patience) {
             job.answer(Answer::Lost(GapReason::Overload), now, now);
         } else if !job.is_abandoned() {
             job.shorten();
             return Some(job);
         }
-        self.give_back(job.pcm);
+        self.drop_job(job);
         None
     }
 
     /// Answers a job, and counts the time that it took.
     pub(super) fn served(&self, job: Job, answer: Answer, began_at: Instant, ended_at: Instant) {
-        let busy = u64::try_from(ended_at.saturating_duration_since(began_at).as_micros());
-        self.load.note(busy.unwrap_or(u64::MAX), self.micros(ended_at));
+        let took = ended_at.saturating_duration_since(began_at);
+        self.governor.worked(took);
+        if matches!(answer, Answer::Decoded { .. }) {
+            let work = self.work(&job.head, job.pcm.len());
+            self.governor.price.learn(work, took);
+        }
         job.answer(answer, began_at, ended_at);
+        self.drop_job(job);
+    }
+
+    /// How much work a decode is.
+    fn work(&self, head: &AskHead, n_samples: usize) -> u64 {
+        let is_partial = head.purpose == Purpose::Partial;
+        work(n_samples, if is_partial { self.partial_context } else { CONTEXT_FRAMES_MIN })
+    }
+
+    /// Nobody needs the job any more: the feed's next partial may be taken.
+    fn drop_job(&self, job: Job) {
+        if job.head.purpose == Purpose::Partial {
+            job.feed.has_partial.store(false, Ordering::Release);
+        }
         self.give_back(job.pcm);
     }
 
@@ -136,11 +160,12 @@ impl RecogniserPool {
     pub fn start(recognizers: Vec<Box<dyn Recognizer>>, config: PoolConfig) -> io::Result<Self> {
         let parkers: Vec<Parker> = recognizers.iter().map(|_| Parker::new()).collect();
         let wakers = parkers.iter().map(|parker| parker.unparker().clone()).collect();
-        let shared = Arc::new(Shared::new(&config, wakers, Instant::now()));
+        let price = Price::new(config.measured);
+        let shared = Arc::new(Shared::new(&config, wakers, Instant::now(), price));
         let mut threads = Vec::with_capacity(recognizers.len());
         for (idx, (recognizer, parker)) in recognizers.into_iter().zip(parkers).enumerate() {
-            let decoder = Decoder::new(config.policy.clone()).map_err(io::Error::other)?;
-            let (ear, desk) = (Ear::new(recognizer, decoder), shared.desk(idx));
+            let ear = Ear::new(recognizer, &config.policy).map_err(io::Error::other)?;
+            let desk = shared.desk(idx);
             let of_thread = Arc::clone(&shared);
             let builder = std::thread::Builder::new().name(format!("recognise-{idx}"));
             threads.push(builder.spawn(move || recogniser::run(ear, desk, &of_thread, &parker))?);
@@ -148,10 +173,21 @@ impl RecogniserPool {
         Ok(Self { shared, threads, config })
     }
 
-    /// A handle for one feed of `rate`, whose answers go to `post`.
+    /// A place for a feed with partials this often, if it fits.
+    pub fn join(&self, entry: Entry, partial: Option<MediaTime>) -> Result<Arc<Seat>, Refused> {
+        self.shared.governor.join(entry, partial)
+    }
+
+    /// A handle for a stretch of one feed at `rate`, whose answers go to `post`.
     #[must_use]
-    pub fn asker(&self, rate: SampleRate, post: Post) -> Asker {
-        Asker::new(&self.shared, &self.config, rate, post)
+    pub fn asker(&self, seat: Arc<Seat>, rate: SampleRate, post: Post) -> Asker {
+        Asker::new(&self.shared, &self.config, seat, FeedPart::new(rate, post))
+    }
+
+    /// Share of the recognisers' time that they worked in the last second.
+    #[must_use]
+    pub fn busy_ratio(&self) -> f64 {
+        self.shared.governor.busy_ratio()
     }
 }
 
@@ -171,6 +207,7 @@ pub struct Asker {
     shared: Arc<Shared>,
     feed: Arc<Feed>,
     part: Arc<FeedPart>,
+    seat: Arc<Seat>,
     room: Parker,
     when_full: WhenFull,
 }
@@ -187,23 +224,20 @@ pub struct Moments {
 }
 
 impl Asker {
-    pub(super) fn new(shared: &Arc<Shared>, config: &PoolConfig, rate: SampleRate, post: Post) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, config: &PoolConfig, seat: Arc<Seat>, part: FeedPart) -> Self {
         let room = Parker::new();
         let feed = Arc::new(Feed {
             mailbox: Mailbox::new(config.finals_max.max(1)),
             room: room.unparker().clone(),
             is_closed: AtomicBool::new(false),
+            priority: seat.priority(),
+            has_partial: Arc::clone(&part.has_partial),
         });
         for inbox in &shared.inboxes {
             inbox.push(Arc::clone(&feed));
         }
-        Self {
-            shared: Arc::clone(shared),
-            feed,
-            part: Arc::new(FeedPart::new(rate, post)),
-            room,
-            when_full: config.when_full,
-        }
+        let part = Arc::new(part);
+        Self { shared: Arc::clone(shared), feed, part, seat, room, when_full: config.when_full }
     }
 
     /// Hands a request to the pool.
@@ -217,22 +251,22 @@ impl Asker {
             }
             Purpose::Confirm => {}
             Purpose::Abandon => part.abandoned.store(key(&head), Ordering::Release),
-            Purpose::Partial => {
-                let job = self.job(ask, moments);
-                // The newest replaces what still waits.
-                if let Some(old) = self.feed.mailbox.put_partial(self.due(&job), job) {
-                    self.shared.give_back(old.pcm);
-                }
-                self.shared.wake_all();
-            }
+            Purpose::Partial => self.send_partial(self.job(ask, moments)),
             Purpose::Speculative | Purpose::Final => self.send_final(self.job(ask, moments)),
         }
     }
 
-    /// How often partials may be asked for now.
+    /// Whether a partial waits for a recogniser: newer audio would take its place.
     #[must_use]
-    pub fn pace(&self) -> Pace {
-        self.shared.load.pace()
+    pub fn has_waiting_partial(&self) -> bool {
+        self.feed.mailbox.has_partial()
+    }
+
+    /// What the feed has given up at `now`.
+    #[must_use]
+    pub fn step(&self, now: Instant) -> Step {
+        self.shared.governor.tick(self.shared.micros(now));
+        self.seat.step()
     }
 
     fn due(&self, job: &Job) -> Due {
@@ -243,22 +277,43 @@ impl Asker {
         let mut pcm = self.shared.spare.pop().unwrap_or_default();
         pcm.clear();
         pcm.extend_from_slice(ask.pcm());
-        let kind = match ask.head.purpose {
-            Purpose::Partial => EventKind::TranscriptPartial,
-            _ => EventKind::TranscriptFinal,
+        let budget = match ask.head.purpose {
+            Purpose::Partial => EventKind::TranscriptPartial.budget().unwrap_or(FINAL_AIM),
+            _ => FINAL_AIM,
         };
-        let deadline: Deadline = kind.budget().unwrap_or(NO_BUDGET).deadline(moments.arrived_at);
+        let deadline: Deadline = budget.deadline(moments.arrived_at);
         let feed = Arc::clone(&self.part);
+        let step = self.seat.step();
         let Moments { taken_at, asked_at, .. } = moments;
-        Box::new(Job { head: ask.head, pcm, taken_at, asked_at, deadline, feed })
+        let n_samples = pcm.len() - feed.n_known(&ask.head) * HOP_FRAMES;
+        let work = self.shared.work(&ask.head, n_samples);
+        match ask.head.purpose {
+            Purpose::Partial => self.seat.asked_partial(work, ask.head.proof),
+            _ => self.seat.asked_final(work),
+        }
+        Box::new(Job { head: ask.head, pcm, taken_at, asked_at, deadline, step, feed })
+    }
+
+    /// The newest replaces what still waits.
+    fn send_partial(&self, job: Box<Job>) {
+        if job.step >= Step::NoPartials {
+            return self.shared.give_back(job.pcm);
+        }
+        if let Some(old) = self.feed.mailbox.put_partial(self.due(&job), job) {
+            self.shared.give_back(old.pcm);
+        }
+        self.shared.wake_all();
     }
 
     fn send_final(&self, job: Box<Job>) {
-        if let Err(job) = self.put_final(job) {
-            job.answer(Answer::Lost(GapReason::Overload), job.asked_at, job.asked_at);
-            self.shared.give_back(job.pcm);
+        let put = if job.step == Step::OthersFirst { Err(job) } else { self.put_final(job) };
+        match put {
+            Ok(()) => self.shared.wake_all(),
+            Err(job) => {
+                job.answer(Answer::Lost(GapReason::Overload), job.asked_at, job.asked_at);
+                self.shared.give_back(job.pcm);
+            }
         }
-        self.shared.wake_all();
     }
 
     /// `Err` gives the job back: there is no room, and waiting is over.

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use crossbeam::sync::Parker;
 use engine::event::GapReason;
 use models::{Recognizer, Transcription};
-use operators::Decoder;
+use operators::{BuildError, DecodePolicy, Decoder};
 
 use super::desk::Desk;
 use super::job::{Answer, Job};
+use super::ladder::Step;
 use super::pool::Shared;
 
 /// A recogniser with its guards.
@@ -19,11 +20,19 @@ pub(super) struct Ear {
     recognizer: Box<dyn Recognizer>,
     model: Arc<str>,
     decoder: Decoder,
+    /// For feeds that have given up second decodes.
+    once: Decoder,
 }
 
 impl Ear {
-    pub(super) fn new(recognizer: Box<dyn Recognizer>, decoder: Decoder) -> Self {
-        Self { model: recognizer.model().into(), recognizer, decoder }
+    pub(super) fn new(recognizer: Box<dyn Recognizer>, policy: &DecodePolicy) -> Result<Self, BuildError> {
+        let once = DecodePolicy { retry_contexts: Vec::new(), hole: None, ..policy.clone() };
+        Ok(Self {
+            model: recognizer.model().into(),
+            recognizer,
+            decoder: Decoder::new(policy.clone())?,
+            once: Decoder::new(once)?,
+        })
     }
 
     /// How long it will fail.
@@ -33,7 +42,8 @@ impl Ear {
 
     /// What comes of a job.
     pub(super) fn decode(&mut self, job: &Job) -> Answer {
-        let Self { recognizer, decoder, model } = self;
+        let Self { recognizer, decoder, once, model } = self;
+        let decoder = if job.step >= Step::OnceOnly { once } else { decoder };
         let mut transcription = Transcription::default();
         let result = catch_unwind(AssertUnwindSafe(|| {
             decoder.recognise(&mut **recognizer, &job.head, &job.pcm, &mut transcription)
@@ -58,16 +68,16 @@ pub(super) fn run(mut ear: Ear, mut desk: Desk, shared: &Shared, parker: &Parker
     loop {
         let is_closed = shared.is_closed.load(Ordering::Acquire);
         if let Some(rest) = ear.rest()
-            && shared.leave_to_others()
+            && shared.governor.leave()
         {
             if is_closed {
                 return;
             }
             parker.park_timeout(rest);
-            shared.come_back();
+            shared.governor.come_back();
             continue;
         }
-        match desk.next(shared.micros(Instant::now())) {
+        match desk.next(&shared.outlook(Instant::now())) {
             Some(job) => serve(*job, &mut ear, shared),
             None if is_closed && desk.is_empty() => return,
             None => parker.park(),

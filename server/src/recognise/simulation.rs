@@ -15,14 +15,13 @@ use engine::operator::Operator;
 use engine::time::{MediaTime, SampleRate, Span};
 use jiff::{SignedDuration, Timestamp};
 use models::{DecodeOptions, RecognizeError, Recognizer, Transcription};
-use operators::{
-    Ask, DecodePolicy, Decoder, HOP_FRAMES, Hop, Purpose, UtteranceConfig, Utterances, hop_time,
-};
+use operators::{Ask, DecodePolicy, Effort, HOP_FRAMES, Hop, Purpose, UtteranceConfig, Utterances, hop_time};
 
-use super::job::Job;
+use super::cost::Price;
+use super::job::{FeedPart, Job};
 use super::pool::Shared;
 use super::recogniser::Ear;
-use super::{Asker, Listener, Moments, Pace, PoolConfig};
+use super::{Admission, Asker, Entry, Listener, Moments, PoolConfig, Step};
 use crate::publish::{Desk, FeedIdentity, Item, Now, Post, Record, Recorder, Sink, WallClock};
 
 const SEEDS: u64 = 1_000;
@@ -106,7 +105,7 @@ struct SimFeed {
     /// When each arrives, microseconds; they rise.
     arrivals: Vec<u64>,
     n_heard: usize,
-    pace: Pace,
+    step: Step,
     /// Words in audio that was asked for, for good.
     asked: Vec<u64>,
 }
@@ -138,16 +137,16 @@ impl Simulation {
             finals_max: 1 + random.below(8) as usize,
             when_full: WhenFull::ShedAfter(Duration::ZERO),
             patience: Some(PATIENCE),
-            policy: DecodePolicy::default(),
+            policy: DecodePolicy { hole: None, ..DecodePolicy::default() },
+            measured: None,
         };
         let n_ears = 1 + random.below(3) as usize;
         let base = Instant::now();
         let wakers = (0..n_ears).map(|_| Parker::new().unparker().clone()).collect();
-        let shared = Arc::new(Shared::new(&config, wakers, base));
+        let shared = Arc::new(Shared::new(&config, wakers, base, Price::new(None)));
         let ears = (0..n_ears).map(|idx| {
             let fault = Arc::new(Mutex::new(None));
-            let decoder = Decoder::new(DecodePolicy { hole: None, ..DecodePolicy::default() }).unwrap();
-            let ear = Ear::new(Box::new(Counting(Arc::clone(&fault))), decoder);
+            let ear = Ear::new(Box::new(Counting(Arc::clone(&fault))), &config.policy).unwrap();
             SimEar { ear, fault, desk: shared.desk(idx), working: None }
         });
         let ears = ears.collect();
@@ -190,7 +189,7 @@ impl Simulation {
     fn hear(&mut self) {
         let (now, base) = (self.now, self.base);
         for feed in &mut self.feeds {
-            feed.keep_pace();
+            feed.keep_step(base + Duration::from_micros(now));
             while feed.arrivals.get(feed.n_heard).is_some_and(|at| *at <= now) {
                 feed.hear(base + Duration::from_micros(now));
             }
@@ -208,7 +207,8 @@ impl Simulation {
                 self.shared.served(job, answer, self.at(began), self.at(ends));
             }
             while self.ears[idx].working.is_none() {
-                let Some(job) = self.ears[idx].desk.next(self.now) else { break };
+                let outlook = self.shared.outlook(self.at(self.now));
+                let Some(job) = self.ears[idx].desk.next(&outlook) else { break };
                 let Some(job) = self.shared.still_wanted(*job, self.at(self.now)) else { continue };
                 let ends = self.now + self.decode_micros(idx, &job);
                 self.ears[idx].working = Some((self.now, ends, job));
@@ -245,6 +245,9 @@ impl SimFeed {
     fn new(idx: usize, random: &mut Random, shared: &Arc<Shared>, config: &PoolConfig) -> Self {
         let (post, items) = Post::to_channel(4_096);
         let log = Log::default();
+        let entry = Entry { priority: random.below(3) as u8, admission: Admission::Always };
+        let seat = shared.governor.join(entry, UtteranceConfig::live().partial).unwrap();
+        let asker = Asker::new(shared, config, seat, FeedPart::new(SampleRate::HZ_16000, post));
         let identity = FeedIdentity { name: format!("feed-{idx}"), epoch: 1 };
         let recorder = Recorder::new(identity, WallClock::File { start: Timestamp::UNIX_EPOCH });
         let (mut speech, mut arrivals) = (Vec::new(), Vec::new());
@@ -264,26 +267,23 @@ impl SimFeed {
         }
         Self {
             utterances: Utterances::new(&UtteranceConfig::live()).unwrap(),
-            asker: Asker::new(shared, config, SampleRate::HZ_16000, post),
+            asker,
             items,
             desk: Desk::new(recorder, Listener::new(None), vec![Box::new(log.clone())]),
             log,
             speech,
             arrivals,
             n_heard: 0,
-            pace: Pace::Tenths(10),
+            step: Step::All,
             asked: Vec::new(),
         }
     }
 
-    fn keep_pace(&mut self) {
-        if std::mem::replace(&mut self.pace, self.asker.pace()) != self.pace {
-            let interval = match self.pace {
-                Pace::Tenths(tenths) => Some(MediaTime::from_millis(100 * tenths)),
-                Pace::None => None,
-            };
-            self.utterances.change_pace(interval).unwrap();
-        }
+    fn keep_step(&mut self, now: Instant) {
+        self.step = self.asker.step(now);
+        let partial = UtteranceConfig::live().partial.filter(|_| self.step == Step::All);
+        let effort = Effort { partial, speculates: self.step < Step::OnceOnly };
+        self.utterances.change_effort(effort).unwrap();
     }
 
     /// The next hop arrives; after the last one the feed is over.
@@ -381,5 +381,5 @@ fn the_same_seed_gives_the_same_events_byte_for_byte() {
         let differs = events.lines().zip(again.lines()).find(|(a, b)| a != b);
         assert!(events == again, "seed {seed}: {differs:?}");
     }
-    assert!(n_events > 1_000, "{n_events} events");
+    assert!(n_events > 500, "{n_events} events");
 }

@@ -12,7 +12,7 @@ use engine::time::{MediaTime, SampleRate};
 use models::{DecodeOptions, RecognizeError, Recognizer, Scripted, Transcription};
 use operators::{Ask, DecodePolicy, Hop, UtteranceConfig, Utterances, hop_time};
 
-use super::{Answer, Asker, Moments, PoolConfig, RecogniserPool};
+use super::{Admission, Answer, Asker, Entry, Moments, PoolConfig, RecogniserPool};
 use crate::publish::{Item, Post};
 
 /// Says how many samples it was given, and decodes when it is let.
@@ -40,7 +40,13 @@ impl Recognizer for Gated {
     }
 }
 
-/// A pool of one gated recogniser with one feed a post.
+/// A feed of this priority, which is not refused.
+fn asker(pool: &RecogniserPool, priority: u8, post: Post) -> Asker {
+    let seat = pool.join(Entry { priority, admission: Admission::Always }, None).unwrap();
+    pool.asker(seat, SampleRate::HZ_16000, post)
+}
+
+/// A pool of gated recognisers with one feed a post.
 struct Bench {
     pool: RecogniserPool,
     began: Receiver<usize>,
@@ -51,22 +57,32 @@ struct Bench {
 
 impl Bench {
     fn new(change: impl FnOnce(&mut PoolConfig)) -> Self {
+        Self::with(1, change)
+    }
+
+    fn with(n_recognisers: usize, change: impl FnOnce(&mut PoolConfig)) -> Self {
         let mut config = PoolConfig {
             finals_max: 4,
             when_full: WhenFull::ShedAfter(Duration::ZERO),
             patience: Some(Duration::from_secs(2)),
             policy: DecodePolicy::default(),
+            measured: None,
         };
         change(&mut config);
         let ((began_in, began), (go, go_out)) = (bounded(100), bounded(100));
-        let recogniser = Gated { began: began_in, go: go_out };
-        let pool = RecogniserPool::start(vec![Box::new(recogniser)], config).unwrap();
+        let gated =
+            |_| Box::new(Gated { began: began_in.clone(), go: go_out.clone() }) as Box<dyn Recognizer>;
+        let pool = RecogniserPool::start((0..n_recognisers).map(gated).collect(), config).unwrap();
         let (post, items) = Post::to_channel(1_000);
         Self { pool, began, go, items, post }
     }
 
     fn feed(&self) -> Asker {
-        self.pool.asker(SampleRate::HZ_16000, self.post.clone())
+        self.feed_of(0)
+    }
+
+    fn feed_of(&self, priority: u8) -> Asker {
+        asker(&self.pool, priority, self.post.clone())
     }
 
     /// Lets one decode end, and says of how many hops it was.
@@ -124,14 +140,52 @@ fn the_earliest_deadline_is_first_whichever_feed_it_is_of() {
     let (a, b) = (bench.feed(), bench.feed());
     hand_in(&a, 100, true, Duration::ZERO);
     let busy = bench.began.recv().unwrap();
-    // Budgets: 3 s for a final, 2 s for a partial.
+    // Within 1.5 s for a final, 2 s for a partial.
     hand_in(&a, 110, true, Duration::ZERO);
     hand_in(&a, 120, true, 2 * SECOND);
     hand_in(&b, 130, true, SECOND);
-    hand_in(&b, 140, false, SECOND / 2);
+    hand_in(&b, 140, false, SECOND);
     bench.go.send(()).unwrap();
     let order: Vec<usize> = (0..4).map(|_| bench.step()).collect();
-    assert_eq!((busy / 160, order), (100, vec![120, 140, 130, 110]));
+    assert_eq!((busy / 160, order), (100, vec![120, 130, 140, 110]));
+}
+
+#[test]
+fn finals_come_before_a_partial_that_would_make_them_late() {
+    let bench = Bench::new(|_| {});
+    let (a, b) = (bench.feed(), bench.feed());
+    hand_in(&a, 100, true, Duration::ZERO);
+    bench.began.recv().unwrap();
+    hand_in(&a, 110, true, SECOND * 12 / 10);
+    hand_in(&b, 120, false, SECOND * 18 / 10);
+    bench.go.send(()).unwrap();
+    assert_eq!([bench.step(), bench.step()], [110, 120]);
+}
+
+#[test]
+fn of_what_would_be_late_the_more_important_feed_comes_first() {
+    let bench = Bench::new(|_| {});
+    let (a, b) = (bench.feed(), bench.feed_of(1));
+    hand_in(&a, 100, true, Duration::ZERO);
+    bench.began.recv().unwrap();
+    hand_in(&a, 110, true, 3 * SECOND);
+    hand_in(&b, 120, true, 2 * SECOND);
+    bench.go.send(()).unwrap();
+    assert_eq!([bench.step(), bench.step()], [120, 110]);
+}
+
+#[test]
+fn of_a_feed_one_partial_at_a_time_is_decoded() {
+    let bench = Bench::with(2, |_| {});
+    let (a, b) = (bench.feed(), bench.feed());
+    hand_in(&a, 100, false, Duration::ZERO);
+    bench.began.recv().unwrap();
+    hand_in(&a, 110, false, SECOND);
+    hand_in(&b, 120, false, Duration::ZERO);
+    assert_eq!(bench.began.recv().unwrap() / 160, 120, "the other recogniser takes another feed's");
+    bench.go.send(()).unwrap();
+    bench.go.send(()).unwrap();
+    assert_eq!(bench.step(), 110);
 }
 
 #[test]
@@ -145,10 +199,10 @@ fn a_newer_partial_replaces_one_that_waits_and_a_late_one_is_dropped() {
     hand_in(&b, 130, false, 10 * SECOND);
     hand_in(&b, 140, true, Duration::ZERO);
     bench.go.send(()).unwrap();
-    assert_eq!([bench.step(), bench.step()], [120, 140]);
+    assert_eq!([bench.step(), bench.step()], [140, 120]);
     let answers: Vec<_> = (0..4).map(|_| bench.answer()).collect();
     let late = (130, Some(GapReason::Overload));
-    assert_eq!(answers, [(100, None), late, (120, None), (140, None)]);
+    assert_eq!(answers, [(100, None), late, (140, None), (120, None)]);
 }
 
 #[test]
@@ -158,7 +212,7 @@ fn a_final_that_is_past_all_patience_is_a_gap_and_so_is_one_without_room() {
     hand_in(&feed, 100, true, Duration::ZERO);
     bench.began.recv().unwrap();
     hand_in(&feed, 110, true, 6 * SECOND);
-    hand_in(&feed, 120, true, 4 * SECOND);
+    hand_in(&feed, 120, true, 3 * SECOND);
     hand_in(&feed, 130, true, Duration::ZERO);
     assert_eq!(bench.answer(), (130, Some(GapReason::Overload)));
     bench.go.send(()).unwrap();
@@ -214,10 +268,11 @@ fn a_recogniser_that_rests_leaves_the_jobs_to_others_unless_it_is_the_last() {
             when_full: WhenFull::Wait,
             patience: None,
             policy: DecodePolicy::default(),
+            measured: None,
         };
         let (post, items) = Post::to_channel(1_000);
         let pool = RecogniserPool::start(recognizers, config).unwrap();
-        let feed = pool.asker(SampleRate::HZ_16000, post);
+        let feed = asker(&pool, 0, post);
         (100..120).for_each(|n_hops| hand_in(&feed, n_hops, true, Duration::ZERO));
         drop(feed);
         drop(pool);
@@ -232,7 +287,7 @@ fn a_recogniser_that_rests_leaves_the_jobs_to_others_unless_it_is_the_last() {
 #[test]
 fn dropping_the_pool_waits_for_what_was_asked_for() {
     let Bench { pool, go, items, post, began } = Bench::new(|_| {});
-    let feed = pool.asker(SampleRate::HZ_16000, post.clone());
+    let feed = asker(&pool, 0, post.clone());
     for n_hops in [100, 110, 120] {
         hand_in(&feed, n_hops, true, Duration::ZERO);
         go.send(()).unwrap();
