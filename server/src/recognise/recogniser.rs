@@ -6,8 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam::sync::Parker;
-use engine::event::GapReason;
-use models::{Recognizer, Transcription};
+use models::{RecognizeError, Recognizer, Transcription};
 use operators::Decoder;
 
 use super::desk::Desk;
@@ -43,11 +42,14 @@ impl Ear {
             Ok(Ok(outcome)) => Answer::Decoded { outcome, transcription, model: Arc::clone(model) },
             Ok(Err(error)) => {
                 tracing::warn!("recognition of {} to {} s failed: {error}", span.start, span.end);
-                Answer::Lost(GapReason::RecogniserFailed)
+                Answer::Failed(match error {
+                    RecognizeError::Failed(cause) => cause,
+                    other => other.to_string(),
+                })
             }
             Err(_) => {
                 tracing::error!("the recogniser panicked at {} to {} s", span.start, span.end);
-                Answer::Lost(GapReason::RecogniserFailed)
+                Answer::Failed("it panicked".to_owned())
             }
         }
     }
