@@ -9,6 +9,7 @@ use crossbeam::sync::Parker;
 use models::{RecognizeError, Recognizer, Transcription};
 use operators::Decoder;
 
+use super::badge::{Badge, State};
 use super::desk::Desk;
 use super::job::{Answer, Job};
 use super::pool::Shared;
@@ -57,6 +58,7 @@ impl Ear {
 
 /// Serves until the pool is closed and nothing waits.
 pub(super) fn run(mut ear: Ear, mut desk: Desk, shared: &Shared, parker: &Parker) {
+    let mut badge = Badge::new();
     loop {
         let is_closed = shared.is_closed.load(Ordering::Acquire);
         if let Some(rest) = ear.rest()
@@ -65,14 +67,22 @@ pub(super) fn run(mut ear: Ear, mut desk: Desk, shared: &Shared, parker: &Parker
             if is_closed {
                 return;
             }
+            badge.turn(State::Resting);
             parker.park_timeout(rest);
+            badge.turn(State::Idle);
             shared.come_back();
             continue;
         }
         match desk.next(shared.micros(Instant::now())) {
-            Some(job) => serve(*job, &mut ear, shared),
+            Some(job) => {
+                badge.turn(State::Busy);
+                serve(*job, &mut ear, shared);
+            }
             None if is_closed && desk.is_empty() => return,
-            None => parker.park(),
+            None => {
+                badge.turn(State::Idle);
+                parker.park();
+            }
         }
     }
 }

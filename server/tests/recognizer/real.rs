@@ -1,7 +1,6 @@
 //! The real process with the real model: the same words as in the process, through kills, and gone with its parent.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use server::recognise::process::frame::{self, Message};
 use server::recognise::process::{ProcessConfig, ProcessRecognizer};
 
-use crate::support::{aircheck, events, ffmpeg, of_kind, sample, scratch, words};
+use crate::support::{aircheck, children, events, ffmpeg, of_kind, sample, scratch, words};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_aircheck");
 
@@ -194,14 +193,6 @@ fn an_altered_model_is_refused_before_anything_opens_it() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{stderr}");
     assert!(stderr.contains("SHA-256") || stderr.contains("sha256"), "{stderr}");
-}
-
-/// The processes that `parent` has started, proc_tid_children(5).
-fn children(parent: u32) -> Vec<Pid> {
-    let tasks = std::fs::read_dir(format!("/proc/{parent}/task")).unwrap();
-    let of = |task: &Path| std::fs::read_to_string(task.join("children")).unwrap_or_default();
-    let children: String = tasks.map(|task| of(&task.unwrap().path())).collect();
-    children.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }
 
 #[test]

@@ -17,7 +17,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
 
 use super::ProcessConfig;
 use super::breaker::Breaker;
-use super::counters::{Counters, count};
+use super::counters::Counters;
 use super::frame::Ready;
 use super::request::{Lost, Request, Retry};
 use super::worker::{Loss, Said, Worker, poll_until};
@@ -163,14 +163,14 @@ impl Keeper {
         if self.workers.iter().any(|worker| worker.n_answered < term) || self.rest().is_some() {
             return;
         }
-        count(&self.counters.starts);
+        self.counters.starts.count();
         let states = self.n_states.to_string();
         let mut command = Command::new(&self.config.program);
         command.args(&self.config.args).args(["--states", &states]);
         match Worker::start(&mut command, self.config.start_max) {
             Ok(worker) => {
                 if !self.workers.is_empty() {
-                    count(&self.counters.recycled);
+                    self.counters.recycled.count();
                 }
                 self.workers.push(worker);
             }
@@ -276,10 +276,10 @@ impl Keeper {
     }
 
     fn died(&mut self, loss: &Loss, was_ready: bool) {
-        count(&self.counters.deaths);
+        self.counters.deaths.count();
         let is_timeout = matches!(loss, Loss::TookLonger(_));
         if is_timeout {
-            count(&self.counters.timeouts);
+            self.counters.timeouts.count();
         }
         self.last_loss = loss.to_string();
         tracing::warn!("recogniser process: {loss}");

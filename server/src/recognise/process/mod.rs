@@ -20,7 +20,6 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::bounded;
 use models::{DecodeOptions, RecognizeError, Recognizer, SAMPLE_RATE_HZ, Transcription};
 
-use counters::count;
 pub use counters::{Counters, Counts};
 pub use fence::enclose;
 use keeper::Kept;
@@ -90,7 +89,7 @@ impl ProcessRecognizer {
     /// `n` recognisers, each for a thread, in as few processes as `config` allows. Starts all at once and waits until they
     /// are ready.
     pub fn start(config: &ProcessConfig, n: usize) -> Result<Vec<Self>, RecognizeError> {
-        let (shared, counters) = (Arc::new(config.clone()), Arc::default());
+        let (shared, counters) = (Arc::new(config.clone()), Arc::new(Counters::new()));
         let keep = |(idx, n_states)| Ok((n_states, Kept::start(config, idx, n_states, &counters)?));
         let kept = shares(n, config.states_max).enumerate().map(keep).collect::<std::io::Result<Vec<_>>>();
         let mut all = Vec::with_capacity(n);
@@ -169,7 +168,7 @@ impl Recognizer for ProcessRecognizer {
             if !may_retry || self.rest().is_some() {
                 return Err(RecognizeError::Failed(lost.cause));
             }
-            count(&self.counters.retries);
+            self.counters.retries.count();
             is_alone = true;
         }
     }
