@@ -25,7 +25,7 @@ use super::worker::{Loss, Said, Worker, poll_until};
 /// What a keeper lets be seen.
 #[derive(Debug, Default)]
 pub(super) struct Board {
-    /// Id of the newest process; 0: there is none.
+    /// Id of the process that serves or will; 0: there is none.
     pub(super) process_id: AtomicU32,
     /// Until when requests are refused.
     pub(super) resting_until: AtomicCell<Option<Instant>>,
@@ -203,7 +203,8 @@ impl Keeper {
     }
 
     fn show(&self) {
-        let process_id = self.workers.last().map_or(0, Worker::id);
+        let serving = self.workers.iter().rfind(|worker| worker.is_ready).or(self.workers.last());
+        let process_id = serving.map_or(0, Worker::id);
         self.board.process_id.store(process_id, Ordering::Release);
         let rest = if self.workers.is_empty() { self.rest() } else { None };
         self.board.resting_until.store(rest.map(|rest| Instant::now() + rest));
