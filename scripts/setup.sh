@@ -8,6 +8,7 @@ packages=(
     python3-pip     # fetches weights and recordings from the Python package index
     ffmpeg          # encodes the demo and the test signals
     icecast2        # the streaming server that demo and tests listen to
+    prometheus      # the server that tests let scrape the metrics, with promtool
     shellcheck      # make check
 )
 
@@ -30,3 +31,8 @@ trap 'rm -f "$log"' EXIT
 quietly() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive "$@" >"$log" 2>&1 || { cat "$log" >&2; return 1; }; }
 quietly apt-get update
 quietly apt-get install -y --no-install-recommends "${missing[@]}"
+# Debian starts a server when it is installed, and at each boot. Tests start their own one, with a port and a folder of its own.
+if [[ " ${missing[*]} " == *" prometheus "* && -d /run/systemd/system ]]; then
+    echo "setup: stopping and disabling the service prometheus, which nothing here needs"
+    quietly systemctl disable --now prometheus
+fi

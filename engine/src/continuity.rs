@@ -149,7 +149,7 @@ mod tests {
         let mut next = block(50, 0);
         next.explain_missing(Gap { frames: 640, reason: GapReason::Undecodable });
         let gap = continuity.check(&next).map(|event| event.body);
-        assert_eq!(gap, Some(Body::Gap(Gap { frames: 640, reason: GapReason::Undecodable })));
+        assert_eq!(gap, Some(Body::from(Gap { frames: 640, reason: GapReason::Undecodable })));
         let counts = continuity.take_counts();
         assert_eq!(counts, Conservation { received: 960, analysed: 320, in_gaps: 640 });
     }

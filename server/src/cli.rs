@@ -1,6 +1,7 @@
 //! The command line: what can be asked for. Does nothing itself.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -50,6 +51,9 @@ pub enum Command {
         /// Speech model.
         #[arg(long)]
         model: String,
+        /// Requests that it decodes at a time, each in a thread; the weights are loaded once.
+        #[arg(long, default_value = "1")]
+        states: NonZeroUsize,
     },
     /// Print the JSON Schema of an event type, or the list of types.
     Schema {

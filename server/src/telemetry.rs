@@ -44,11 +44,23 @@ pub enum Metric {
     Lag,
     /// Media time up to which everything is known.
     Watermark,
+    /// Recognisers in each state.
+    RecogniserState,
+    /// Recogniser processes that were started.
+    RecogniserStarts,
+    /// Recogniser processes that were lost.
+    RecogniserDeaths,
+    /// Recogniser processes that were killed because they took too long.
+    RecogniserTimeouts,
+    /// Requests that were tried once more, because their process was lost.
+    RecogniserRetries,
+    /// Recogniser processes that were replaced at the end of their term.
+    RecogniserRecycled,
 }
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 17] = [
         Self::EventLatency,
         Self::DeadlinesMissed,
         Self::StageWait,
@@ -60,6 +72,12 @@ impl Metric {
         Self::State,
         Self::Lag,
         Self::Watermark,
+        Self::RecogniserState,
+        Self::RecogniserStarts,
+        Self::RecogniserDeaths,
+        Self::RecogniserTimeouts,
+        Self::RecogniserRetries,
+        Self::RecogniserRecycled,
     ];
 
     /// As Prometheus knows it.
@@ -77,6 +95,12 @@ impl Metric {
             Self::State => "aircheck_feed_state",
             Self::Lag => "aircheck_lag_seconds",
             Self::Watermark => "aircheck_watermark_seconds",
+            Self::RecogniserState => "aircheck_recogniser_state",
+            Self::RecogniserStarts => "aircheck_recogniser_starts_total",
+            Self::RecogniserDeaths => "aircheck_recogniser_deaths_total",
+            Self::RecogniserTimeouts => "aircheck_recogniser_timeouts_total",
+            Self::RecogniserRetries => "aircheck_recogniser_retries_total",
+            Self::RecogniserRecycled => "aircheck_recogniser_recycled_total",
         }
     }
 
@@ -102,6 +126,20 @@ impl Metric {
             Self::State => describe_gauge!(self.name(), "1 for the state that the feed is in"),
             Self::Lag => describe_gauge!(self.name(), "age of the newest audio at the last heartbeat"),
             Self::Watermark => describe_gauge!(self.name(), "media time up to which everything is known"),
+            Self::RecogniserState => describe_gauge!(self.name(), "recognisers in each state"),
+            Self::RecogniserStarts => describe_counter!(self.name(), "recogniser processes started"),
+            Self::RecogniserDeaths => {
+                describe_counter!(self.name(), "recogniser processes lost, killed ones included")
+            }
+            Self::RecogniserTimeouts => {
+                describe_counter!(self.name(), "recogniser processes killed because they took too long")
+            }
+            Self::RecogniserRetries => {
+                describe_counter!(self.name(), "requests tried once more because their process was lost")
+            }
+            Self::RecogniserRecycled => {
+                describe_counter!(self.name(), "recogniser processes replaced at the end of their term")
+            }
         }
     }
 }

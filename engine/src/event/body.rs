@@ -20,7 +20,7 @@ pub enum Body {
     Partial(Transcript),
     Final(Transcript),
     Keyword(Keyword),
-    Gap(Gap),
+    Gap(GapReport),
     Degraded(Engine),
     Recovered(Engine),
     Refused(Engine),
@@ -103,7 +103,13 @@ impl From<Keyword> for Body {
 }
 
 impl From<Gap> for Body {
-    fn from(facts: Gap) -> Self {
+    fn from(Gap { frames, reason }: Gap) -> Self {
+        Self::Gap(GapReport { frames, reason, cause: None })
+    }
+}
+
+impl From<GapReport> for Body {
+    fn from(facts: GapReport) -> Self {
         Self::Gap(facts)
     }
 }
@@ -437,13 +443,38 @@ pub enum GapReason {
     RecogniserFailed,
 }
 
-/// A stretch that was not (fully) analysed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+/// A stretch that was not (fully) analysed, as it travels with the blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// Frames at the feed's own rate; 0 when nobody knows how many there were.
     pub frames: u64,
     /// Why.
     pub reason: GapReason,
+}
+
+/// Longest [`GapReport::cause`], characters.
+const CAUSE_CHARS_MAX: usize = 200;
+
+/// A stretch that was not (fully) analysed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct GapReport {
+    /// Frames at the feed's own rate; 0 when nobody knows how many there were.
+    pub frames: u64,
+    /// Why.
+    pub reason: GapReason,
+    /// What happened to the recogniser that failed, for people: at most 200 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+}
+
+impl GapReport {
+    /// The recogniser failed at these frames, because of `cause`, which is cut to its limit and loses
+    /// control characters.
+    #[must_use]
+    pub fn recogniser_failed(frames: u64, cause: &str) -> Self {
+        let cause = cause.chars().filter(|c| !c.is_control()).take(CAUSE_CHARS_MAX).collect();
+        Self { frames, reason: GapReason::RecogniserFailed, cause: Some(cause) }
+    }
 }
 
 /// The engine changed what it does for a feed.

@@ -6,8 +6,8 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
 use super::{
-    Alert, Body, Engine, EventKind, Feed, Gap, Heartbeat, Keyword, LoudnessReport, Metadata, Meter, Segment,
-    Transcript,
+    Alert, Body, Engine, EventKind, Feed, GapReport, Heartbeat, Keyword, LoudnessReport, Metadata, Meter,
+    Segment, Transcript,
 };
 use crate::time::Span;
 
@@ -185,7 +185,7 @@ pub fn schema(kind: EventKind) -> Schema {
         K::Segment => schema_for!(Envelope<Segment>),
         K::TranscriptPartial | K::TranscriptFinal => schema_for!(Envelope<Transcript>),
         K::Keyword => schema_for!(Envelope<Keyword>),
-        K::Gap => schema_for!(Envelope<Gap>),
+        K::Gap => schema_for!(Envelope<GapReport>),
         K::EngineDegraded | K::EngineRecovered | K::EngineRefused => schema_for!(Envelope<Engine>),
         K::Heartbeat => schema_for!(Envelope<Heartbeat>),
     };
@@ -200,7 +200,7 @@ pub fn schema(kind: EventKind) -> Schema {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::event::{AlertKind, Observation, Phase};
+    use crate::event::{AlertKind, Gap, GapReason, Observation, Phase};
     use crate::time::MediaTime;
 
     fn dead_air() -> Data<Body> {
@@ -243,6 +243,18 @@ mod tests {
             },
         });
         assert_eq!(wire, expected);
+    }
+
+    #[test]
+    fn a_gap_says_what_it_was_in_words_that_are_fit_to_print() {
+        let cause = format!("exited with\u{1b}[31m signal 11\n{}", "x".repeat(300));
+        let wire = serde_json::to_value(GapReport::recogniser_failed(480, &cause)).unwrap();
+        let printed = format!("exited with[31m signal 11{}", "x".repeat(175));
+        let expected = serde_json::json!({ "frames": 480, "reason": "recogniser_failed", "cause": printed });
+        assert_eq!(wire, expected);
+        let other = Body::from(Gap { frames: 480, reason: GapReason::Overload });
+        let expected = serde_json::json!({ "frames": 480, "reason": "overload" });
+        assert_eq!(serde_json::to_value(other).unwrap(), expected);
     }
 
     #[test]

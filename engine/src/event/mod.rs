@@ -6,9 +6,9 @@ mod envelope;
 mod kind;
 
 pub use body::{
-    Alert, AlertKind, Body, ChannelMap, Engine, Feed, FeedState, Gap, GapReason, Heartbeat, Keyword,
-    KeywordState, LoudnessProfile, LoudnessReport, LoudnessScope, Metadata, Meter, Observation, Phase,
-    Segment, SegmentKind, SpokenWord, Transcript,
+    Alert, AlertKind, Body, ChannelMap, Engine, Feed, FeedState, Gap, GapReason, GapReport, Heartbeat,
+    Keyword, KeywordState, LoudnessProfile, LoudnessReport, LoudnessScope, Metadata, Meter, Observation,
+    Phase, Segment, SegmentKind, SpokenWord, Transcript,
 };
 pub use envelope::{Data, Envelope, EventId, Latency, Stages, schema};
 pub use kind::EventKind;

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use engine::event::{Body, Event, Gap, GapReason, SpokenWord, Transcript};
+use engine::event::{Body, Event, Gap, GapReason, GapReport, SpokenWord, Transcript};
 use engine::operator::Emit;
 use engine::time::{MediaTime, SampleRate, Span};
 use models::Transcription;
@@ -66,11 +66,16 @@ struct Pending {
     shown: Option<(String, usize)>,
 }
 
+/// Causes of gaps in what was decoded.
+const LOOPING: &str = "it repeated itself";
+const HOLE: &str = "it left speech out";
+
 #[derive(Debug)]
 enum Verdict {
     Said { transcript: Transcript, hole: Option<Span> },
     Nothing,
     Lost(GapReason),
+    Failed(String),
 }
 
 impl Transcriber {
@@ -115,14 +120,23 @@ impl Transcriber {
         }
     }
 
-    /// A request will not be decoded: it was shed, or the recognisers failed at it. A lost final is a gap. A lost
-    /// partial is nothing, nor is a lost speculation: its `Confirm` lends the audio again, decode that.
+    /// A request will not be decoded: it was shed. A lost final is a gap. A lost partial is nothing, nor is a lost
+    /// speculation: its `Confirm` lends the audio again, decode that.
     pub fn lost(&mut self, head: &AskHead, reason: GapReason, out: &mut dyn Emit<Event>) {
+        self.give_verdict(head, Verdict::Lost(reason), out);
+    }
+
+    /// The recogniser failed at a request, because of `cause`. Otherwise as [`Self::lost`].
+    pub fn failed(&mut self, head: &AskHead, cause: &str, out: &mut dyn Emit<Event>) {
+        self.give_verdict(head, Verdict::Failed(cause.to_owned()), out);
+    }
+
+    fn give_verdict(&mut self, head: &AskHead, verdict: Verdict, out: &mut dyn Emit<Event>) {
         let Some(pending) = self.pending.iter_mut().find(|p| p.head.utterance == head.utterance) else {
             return;
         };
         if pending.closing == Some(head.attempt) {
-            pending.verdict = Some(Verdict::Lost(reason));
+            pending.verdict = Some(verdict);
             self.publish(out);
         }
     }
@@ -217,7 +231,7 @@ fn verdict(heard: &Heard) -> Verdict {
             Verdict::Said { transcript, hole }
         }
         Outcome::Nothing => Verdict::Nothing,
-        Outcome::Looping => Verdict::Lost(GapReason::RecogniserFailed),
+        Outcome::Looping => Verdict::Failed(LOOPING.to_owned()),
     }
 }
 
@@ -263,16 +277,17 @@ fn close(pending: Pending, rate: SampleRate, out: &mut dyn Emit<Event>) {
         let span = Span::new(head.span.start, head.speech_end);
         out.emit(&Event { span, proof: head.proof, body: Body::Partial(transcript) });
     }
-    let mut gap = |span: Span, reason: GapReason| {
-        let frames = span.end.to_frames(rate).saturating_sub(span.start.to_frames(rate));
-        out.emit(&Event::new(span, head.proof.max(span.end), Gap { frames, reason }));
-    };
+    let frames = |span: Span| span.end.to_frames(rate).saturating_sub(span.start.to_frames(rate));
+    let mut gap = |span: Span, body: Body| out.emit(&Event::new(span, head.proof.max(span.end), body));
     match verdict {
         Verdict::Nothing => {}
-        Verdict::Lost(reason) => gap(head.span, reason),
+        Verdict::Lost(reason) => gap(head.span, Gap { frames: frames(head.span), reason }.into()),
+        Verdict::Failed(cause) => {
+            gap(head.span, GapReport::recogniser_failed(frames(head.span), &cause).into());
+        }
         Verdict::Said { transcript, hole } => {
             if let Some(hole) = hole {
-                gap(hole, GapReason::RecogniserFailed);
+                gap(hole, GapReport::recogniser_failed(frames(hole), HOLE).into());
             }
             let start = transcript.words.first().map_or(head.span.start, |word| word.span.start);
             let last = transcript.words.last().map_or(start, |word| word.span.end);

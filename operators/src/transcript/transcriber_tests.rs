@@ -20,10 +20,12 @@ enum Step {
     Come(u64, u32, Outcome),
     /// It was lost.
     Lose(u64, u32, GapReason),
+    /// The recogniser failed at it.
+    Fail(u64, u32, &'static str),
     /// The feed is over.
     GiveUp,
 }
-use Step::{Ask, Come, GiveUp, Hear, Lose};
+use Step::{Ask, Come, Fail, GiveUp, Hear, Lose};
 
 fn label(event: &Event) -> String {
     let Span { start, end } = event.span;
@@ -37,7 +39,10 @@ fn label(event: &Event) -> String {
             assert_eq!((t.stable_bytes, t.model.as_str(), t.degraded), (t.text.len(), "script", 1));
             format!("final {} {at} {}", t.utterance, t.text)
         }
-        Body::Gap(gap) => format!("gap {at} {} {:?}", gap.frames, gap.reason),
+        Body::Gap(gap) => {
+            let cause = gap.cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
+            format!("gap {at} {} {:?}{cause}", gap.frames, gap.reason)
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -94,6 +99,11 @@ impl Bench {
                 let head = self.head(*utterance, *attempt);
                 let events = &mut self.events;
                 self.transcriber.lost(&head, *reason, &mut |event: &Event| events.push(event.clone()));
+            }
+            Fail(utterance, attempt, cause) => {
+                let head = self.head(*utterance, *attempt);
+                let events = &mut self.events;
+                self.transcriber.failed(&head, cause, &mut |event: &Event| events.push(event.clone()));
             }
             GiveUp => self.transcriber.give_up(GapReason::RecogniserFailed, &mut out),
         }
@@ -225,11 +235,13 @@ fn finals_come_in_the_order_of_their_utterances() {
 #[test]
 fn what_fails_is_a_gap_in_frames_of_the_feed() {
     let steps = [Ask(1, 1, Final, 3), Come(1, 1, Outcome::Looping)];
-    check(&steps, &["gap 1..3@4 96000 RecogniserFailed"]);
+    check(&steps, &["gap 1..3@4 96000 RecogniserFailed: it repeated itself"]);
+    let steps = [Ask(1, 1, Final, 3), Fail(1, 1, "exited with signal 11"), Hear(1, 1, "late")];
+    check(&steps, &["gap 1..3@4 96000 RecogniserFailed: exited with signal 11"]);
     let steps = [Ask(1, 1, Final, 3), Lose(1, 1, GapReason::Overload), Hear(1, 1, "late")];
     check(&steps, &["gap 1..3@4 96000 Overload"]);
     let hole = Outcome::Said { hole: Some(32_000..64_000) };
-    let expected = ["gap 3..5@6 96000 RecogniserFailed", "final 1 1..5@6 word"];
+    let expected = ["gap 3..5@6 96000 RecogniserFailed: it left speech out", "final 1 1..5@6 word"];
     check(&[Ask(1, 1, Final, 5), Come(1, 1, hole)], &expected);
 }
 

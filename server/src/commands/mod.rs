@@ -23,7 +23,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Watch(args) => watch::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Models(command) => models::run(&command),
-        Command::Recognizer { model } => recognizer::run(&model),
+        Command::Recognizer { model, states } => recognizer::run(&model, states),
         Command::Schema { kind } => print_schema(kind.as_deref()),
         Command::Completions { shell } => {
             let mut out = Vec::new();

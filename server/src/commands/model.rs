@@ -41,7 +41,7 @@ pub(super) fn load(model: &str, n_threads: NonZeroUsize) -> Result<Loaded, Failu
     })
 }
 
-/// Starts a process for each of `n` threads, which loads `model` (docs/adr/0006).
+/// Recognisers for `n` threads in processes that load `model` (docs/adr/0006).
 pub(super) fn load_apart(model: &str, n: NonZeroUsize) -> Result<Loaded, Failure> {
     // Before anything starts: what is wrong with a model is said once, and here.
     find(model)?;

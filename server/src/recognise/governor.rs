@@ -109,8 +109,6 @@ pub(super) struct Governor {
     n_recognisers: usize,
     /// Recognisers that take jobs.
     n_awake: AtomicUsize,
-    /// Time that recognisers were busy, microseconds: all, and at the last judgement.
-    busy: AtomicU64,
     judged_at: AtomicU64,
     /// Where feeds wait there is no overload.
     when_full: WhenFull,
@@ -123,8 +121,6 @@ struct Table {
     rows: Vec<Row>,
     n_joined: u64,
     ladder: Ladder,
-    busy: u64,
-    busy_ratio: f64,
 }
 
 #[derive(Debug)]
@@ -144,7 +140,6 @@ impl Governor {
             price,
             n_recognisers,
             n_awake: AtomicUsize::new(n_recognisers),
-            busy: AtomicU64::new(0),
             judged_at: AtomicU64::new(0),
             when_full,
             table: Mutex::default(),
@@ -185,12 +180,6 @@ impl Governor {
         Ok(seat)
     }
 
-    /// A recogniser was busy for this long.
-    pub(super) fn worked(&self, time: Duration) {
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        self.busy.fetch_add(micros, Ordering::Relaxed);
-    }
-
     /// Judges, when it is time to.
     pub(super) fn tick(&self, now: Due) {
         let since = self.judged_at.load(Ordering::Acquire);
@@ -201,9 +190,6 @@ impl Governor {
         if is_mine {
             let elapsed = Duration::from_micros(elapsed);
             let mut table = self.table();
-            let before = std::mem::replace(&mut table.busy, self.busy.load(Ordering::Relaxed));
-            let busy = Duration::from_micros(table.busy - before).as_secs_f64();
-            table.busy_ratio = busy / (elapsed.as_secs_f64() * self.n_recognisers as f64);
             table.rows.retain_mut(|row| row.measure(&self.price, elapsed));
             table.tell(self.n_awake());
         }
@@ -227,11 +213,6 @@ impl Governor {
     /// See [`Self::leave`].
     pub(super) fn come_back(&self) {
         self.n_awake.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// Share of the recognisers' time that they worked, lately.
-    pub(super) fn busy_ratio(&self) -> f64 {
-        self.table().busy_ratio
     }
 }
 

@@ -42,8 +42,10 @@ pub enum Answer {
         /// Model that heard them.
         model: Arc<str>,
     },
-    /// It was not: shed, or the recogniser failed.
+    /// It was not: it was shed.
     Lost(GapReason),
+    /// The recogniser failed, because of this.
+    Failed(String),
 }
 
 /// One request with its audio.
@@ -78,7 +80,8 @@ impl Job {
 
     /// Posts what came of it; a recogniser began with it and ended then.
     pub(super) fn answer(&self, answer: Answer, began_at: Instant, ended_at: Instant) {
-        if matches!(answer, Answer::Lost(_)) && self.head.purpose == Purpose::Speculative {
+        if matches!(answer, Answer::Lost(_) | Answer::Failed(_)) && self.head.purpose == Purpose::Speculative
+        {
             self.feed.lost.fetch_max(key(&self.head), Ordering::AcqRel);
         }
         if matches!(answer, Answer::Decoded { outcome: Outcome::Said { .. }, .. }) {

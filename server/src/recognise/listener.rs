@@ -41,6 +41,7 @@ impl Listener {
                 transcriber.heard(&decode, out);
             }
             Answer::Lost(reason) => transcriber.lost(&heard.head, *reason, out),
+            Answer::Failed(cause) => transcriber.failed(&heard.head, cause, out),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Recognition: threads that decode what the feeds ask for, the earliest deadline first, and the desk that turns results
 //! into events; and who gets how much when there is not enough for all. Does not know what an utterance is cut by.
 
+mod badge;
 mod cost;
 mod desk;
 mod governor;

@@ -115,7 +115,6 @@ impl Shared {
     /// Answers a job, and counts the time that it took.
     pub(super) fn served(&self, job: Job, answer: Answer, began_at: Instant, ended_at: Instant) {
         let took = ended_at.saturating_duration_since(began_at);
-        self.governor.worked(took);
         if matches!(answer, Answer::Decoded { .. }) {
             let work = self.work(&job.head, job.pcm.len());
             self.governor.price.learn(work, took);
@@ -182,12 +181,6 @@ impl RecogniserPool {
     #[must_use]
     pub fn asker(&self, seat: Arc<Seat>, rate: SampleRate, post: Post) -> Asker {
         Asker::new(&self.shared, &self.config, seat, FeedPart::new(rate, post))
-    }
-
-    /// Share of the recognisers' time that they worked in the last second.
-    #[must_use]
-    pub fn busy_ratio(&self) -> f64 {
-        self.shared.governor.busy_ratio()
     }
 }
 

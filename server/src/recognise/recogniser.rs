@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam::sync::Parker;
-use engine::event::GapReason;
-use models::{Recognizer, Transcription};
+use models::{RecognizeError, Recognizer, Transcription};
 use operators::{BuildError, DecodePolicy, Decoder};
 
+use super::badge::{Badge, State};
 use super::desk::Desk;
 use super::job::{Answer, Job};
 use super::ladder::Step;
@@ -53,11 +53,14 @@ impl Ear {
             Ok(Ok(outcome)) => Answer::Decoded { outcome, transcription, model: Arc::clone(model) },
             Ok(Err(error)) => {
                 tracing::warn!("recognition of {} to {} s failed: {error}", span.start, span.end);
-                Answer::Lost(GapReason::RecogniserFailed)
+                Answer::Failed(match error {
+                    RecognizeError::Failed(cause) => cause,
+                    other => other.to_string(),
+                })
             }
             Err(_) => {
                 tracing::error!("the recogniser panicked at {} to {} s", span.start, span.end);
-                Answer::Lost(GapReason::RecogniserFailed)
+                Answer::Failed("it panicked".to_owned())
             }
         }
     }
@@ -65,6 +68,7 @@ impl Ear {
 
 /// Serves until the pool is closed and nothing waits.
 pub(super) fn run(mut ear: Ear, mut desk: Desk, shared: &Shared, parker: &Parker) {
+    let mut badge = Badge::new();
     loop {
         let is_closed = shared.is_closed.load(Ordering::Acquire);
         if let Some(rest) = ear.rest()
@@ -73,14 +77,22 @@ pub(super) fn run(mut ear: Ear, mut desk: Desk, shared: &Shared, parker: &Parker
             if is_closed {
                 return;
             }
+            badge.turn(State::Resting);
             parker.park_timeout(rest);
+            badge.turn(State::Idle);
             shared.governor.come_back();
             continue;
         }
         match desk.next(&shared.outlook(Instant::now())) {
-            Some(job) => serve(*job, &mut ear, shared),
+            Some(job) => {
+                badge.turn(State::Busy);
+                serve(*job, &mut ear, shared);
+            }
             None if is_closed && desk.is_empty() => return,
-            None => parker.park(),
+            None => {
+                badge.turn(State::Idle);
+                parker.park();
+            }
         }
     }
 }

@@ -100,6 +100,7 @@ impl Bench {
             return match heard.answer {
                 Answer::Decoded { .. } => (n_hops, None),
                 Answer::Lost(reason) => (n_hops, Some(reason)),
+                Answer::Failed(_) => (n_hops, Some(GapReason::RecogniserFailed)),
             };
         }
     }
@@ -276,9 +277,8 @@ fn a_recogniser_that_rests_leaves_the_jobs_to_others_unless_it_is_the_last() {
         (100..120).for_each(|n_hops| hand_in(&feed, n_hops, true, Duration::ZERO));
         drop(feed);
         drop(pool);
-        let lost =
-            |item: &Item| matches!(item, Item::Heard(heard) if matches!(heard.answer, Answer::Lost(_)));
-        items.iter().filter(lost).count()
+        let is_why = |answer: &Answer| matches!(answer, Answer::Failed(cause) if cause == "it rests");
+        items.iter().filter(|item| matches!(item, Item::Heard(heard) if is_why(&heard.answer))).count()
     };
     assert_eq!(answers(vec![Box::new(Resting), Box::new(Scripted::new()), Box::new(Resting)]), 0);
     assert_eq!(answers(vec![Box::new(Resting), Box::new(Resting)]), 20, "each at once, and with its reason");

@@ -86,7 +86,8 @@ impl<W: Write + Send> Sink for Captions<W> {
             Body::Feed(feed) => self.line(record, DIM, &feed_text(feed)),
             Body::Gap(gap) => {
                 let span = record.envelope.data.span;
-                let text = format!("gap of {} s: {:?}", span.duration(), gap.reason);
+                let cause = gap.cause.as_ref().map(|cause| format!(" ({cause})")).unwrap_or_default();
+                let text = format!("gap of {} s: {:?}{cause}", span.duration(), gap.reason);
                 self.line(record, RED, &text)
             }
             _ => Ok(()),

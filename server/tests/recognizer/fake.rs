@@ -1,10 +1,13 @@
 //! A recogniser process that does what the first sample of a request says. It is this test program itself, started
 //! anew: its harness prints to stdout, so that frames go out by descriptor 3.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::net::TcpStream;
+use std::num::NonZeroUsize;
 use std::process::Command;
+use std::sync::{Barrier, Mutex};
 use std::time::Duration;
 
 use models::{DecodeOptions, RecognizeError, Recognizer, Transcription};
@@ -13,6 +16,8 @@ use server::recognise::process::{ProcessConfig, ProcessRecognizer, enclose};
 
 /// Says that this program is the fake, and where the marker of misdeeds that are done once lies.
 const MARKER: &str = "AIRCHECK_FAKE_MARKER";
+/// Says how many requests it works on at a time.
+const STATES: &str = "AIRCHECK_FAKE_STATES";
 /// Address space of the fake, kB: enough for it and soon eaten up.
 const MEMORY_KB: u32 = 2 << 20;
 
@@ -33,10 +38,12 @@ pub(crate) enum Misdeed {
     BadRange,
     /// Puts itself behind the fence and answers with what it could do still.
     TryEverything,
+    /// Answers when another one of these is at work too.
+    Meet,
 }
 
 impl Misdeed {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::None,
         Self::Abort,
         Self::Exit,
@@ -50,6 +57,7 @@ impl Misdeed {
         Self::Chatter,
         Self::BadRange,
         Self::TryEverything,
+        Self::Meet,
     ];
 }
 
@@ -59,6 +67,18 @@ pub(crate) fn audio(misdeed: Misdeed, once: bool, n_samples: usize) -> Vec<f32> 
     pcm[0] = Misdeed::ALL.iter().position(|known| *known == misdeed).unwrap() as f32;
     pcm[1] = f32::from(u8::from(once));
     pcm
+}
+
+/// A seeded generator (Marsaglia, Xorshift RNGs, 2003).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % n as u64) as usize
+    }
 }
 
 /// What it answers to `pcm` where it behaves.
@@ -80,7 +100,8 @@ pub(crate) fn recognize(recognizer: &mut ProcessRecognizer, pcm: &[f32]) -> Resu
 /// Limits are far off: what is tested is not how fast this machine is.
 pub(crate) fn config(marker: &std::path::Path) -> ProcessConfig {
     let script = format!(
-        "ulimit -v {MEMORY_KB}; ulimit -c 0; export RUST_BACKTRACE=0; export {MARKER}=\"$1\"; exec 3>&1 >/dev/null 2>&1; \
+        "ulimit -v {MEMORY_KB}; ulimit -c 0; export RUST_BACKTRACE=0; export {MARKER}=\"$1\"; export {STATES}=\"$3\"; \
+         exec 3>&1 >/dev/null 2>&1; \
          exec \"$0\" --exact fake::serves_where_it_is_the_fake --nocapture --test-threads=1"
     );
     let program = std::env::current_exe().unwrap();
@@ -103,30 +124,47 @@ fn serves_where_it_is_the_fake() {
     }
 }
 
-fn serve(marker: &std::ffi::OsStr) -> io::Result<()> {
+fn serve(marker: &OsStr) -> io::Result<()> {
     let mut output = OpenOptions::new().write(true).open("/dev/fd/3")?;
     let mut out = Vec::new();
     put_ready(&Ready { model: "fake".into(), is_multilingual: true, load_ms: 1 }, &mut out);
     output.write_all(&out)?;
+    let n_states: usize = std::env::var(STATES).unwrap().parse().unwrap();
     let (mut input, mut body) = (io::stdin().lock(), Vec::new());
-    while let Ok(Some(Message::Request { id, pcm, .. })) = frame::read(&mut input, &mut body) {
-        let misdeed = Misdeed::ALL[pcm[0] as usize];
-        let does = pcm[1] == 0.0 || fs::remove_file(marker).is_ok();
-        let mut heard = Transcription::default();
-        heard.push_word(&text_of(&pcm), 0..pcm.len(), 0.5);
-        if does {
-            misbehave(misdeed, id, &mut heard, &mut output)?;
+    let output = &Mutex::new(output);
+    std::thread::scope(|scope| {
+        while let Ok(Some(Message::Request { id, pcm, .. })) = frame::read(&mut input, &mut body) {
+            if n_states == 1 {
+                work(id, &pcm, marker, output)?;
+            } else {
+                scope.spawn(move || work(id, &pcm, marker, output));
+            }
         }
-        out.clear();
-        put_answer(id, 1, Ok(&heard), &mut out);
-        output.write_all(&out)?;
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
-#[allow(clippy::disallowed_methods, reason = "misbehaving is its trade")]
-fn misbehave(misdeed: Misdeed, id: u64, heard: &mut Transcription, output: &mut File) -> io::Result<()> {
+/// Answers one request, or does what it says.
+fn work(id: u64, pcm: &[f32], marker: &OsStr, output: &Mutex<File>) -> io::Result<()> {
+    let misdeed = Misdeed::ALL[pcm[0] as usize];
+    let does = pcm[1] == 0.0 || fs::remove_file(marker).is_ok();
+    let mut heard = Transcription::default();
+    heard.push_word(&text_of(pcm), 0..pcm.len(), 0.5);
+    if does {
+        misbehave(misdeed, id, &mut heard, output)?;
+    }
     let mut out = Vec::new();
+    put_answer(id, 1, Ok(&heard), &mut out);
+    output.lock().unwrap().write_all(&out)
+}
+
+/// Where two requests wait for each other.
+static MEETING: Barrier = Barrier::new(2);
+
+#[allow(clippy::disallowed_methods, reason = "misbehaving is its trade")]
+fn misbehave(misdeed: Misdeed, id: u64, heard: &mut Transcription, output: &Mutex<File>) -> io::Result<()> {
+    let mut out = Vec::new();
+    let write = |bytes: &[u8]| output.lock().unwrap().write_all(bytes);
     match misdeed {
         Misdeed::None => {}
         Misdeed::Abort => std::process::abort(),
@@ -141,22 +179,22 @@ fn misbehave(misdeed: Misdeed, id: u64, heard: &mut Transcription, output: &mut 
                 eaten.push(vec![0_u8; 256 << 20]);
             }
         }
-        Misdeed::Garbage => output.write_all(b"no frame at all")?,
+        Misdeed::Garbage => write(b"no frame at all")?,
         Misdeed::WrongId => {
-            put_answer(id + 1, 1, Ok(heard), &mut out);
-            output.write_all(&out)?;
+            put_answer(id ^ 1 << 63, 1, Ok(heard), &mut out);
+            write(&out)?;
         }
         Misdeed::Truncate => {
             put_answer(id, 1, Ok(heard), &mut out);
-            output.write_all(&out[..out.len() / 2])?;
+            write(&out[..out.len() / 2])?;
             std::process::exit(0);
         }
         Misdeed::Flood => loop {
-            output.write_all(&[0xff; 64 << 10])?;
+            write(&[0xff; 64 << 10])?;
         },
         Misdeed::Chatter => loop {
             put_ready(&Ready { model: "fake".into(), is_multilingual: true, load_ms: 1 }, &mut out);
-            output.write_all(&out)?;
+            write(&out)?;
             out.clear();
         },
         Misdeed::BadRange => heard.words[0].text.end = 1_000,
@@ -165,6 +203,9 @@ fn misbehave(misdeed: Misdeed, id: u64, heard: &mut Transcription, output: &mut 
             heard.clear();
             heard.push_word(&able, 0..1, 0.5);
         }
+        Misdeed::Meet => {
+            MEETING.wait();
+        }
     }
     Ok(())
 }
@@ -172,7 +213,8 @@ fn misbehave(misdeed: Misdeed, id: u64, heard: &mut Transcription, output: &mut 
 /// Everything that works and should not.
 fn able_behind_the_fence() -> String {
     // Landlock is a second wall, which older kernels do not have.
-    let missing: Vec<String> = enclose().into_iter().filter(|part| !part.starts_with("landlock")).collect();
+    let missing: Vec<String> =
+        enclose(NonZeroUsize::MIN).into_iter().filter(|part| !part.starts_with("landlock")).collect();
     let parent = rustix::process::getppid().unwrap();
     let attempts = [
         ("read", fs::read("/proc/self/status").is_ok()),

@@ -6,22 +6,10 @@ use std::time::Duration;
 
 use server::recognise::process::ProcessConfig;
 
-use crate::fake::{Misdeed, audio, config, recognize, start, text_of};
+use crate::fake::{Misdeed, Random, audio, config, recognize, start, text_of};
 use crate::support::scratch;
 
 const N_FAULTS: usize = 200;
-
-/// A seeded generator (Marsaglia, Xorshift RNGs, 2003).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % n as u64) as usize
-    }
-}
 
 /// What one recogniser went through.
 struct Run {

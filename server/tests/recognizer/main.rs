@@ -6,5 +6,6 @@ mod fake;
 mod faults;
 mod limits;
 mod real;
+mod shared;
 #[path = "../support/mod.rs"]
 mod support;

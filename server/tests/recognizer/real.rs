@@ -1,7 +1,6 @@
 //! The real process with the real model: the same words as in the process, through kills, and gone with its parent.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -13,15 +12,19 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use server::recognise::process::frame::{self, Message};
 use server::recognise::process::{ProcessConfig, ProcessRecognizer};
 
-use crate::support::{aircheck, events, ffmpeg, of_kind, sample, scratch, words};
+use crate::support::{aircheck, children, events, ffmpeg, of_kind, sample, scratch, words};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_aircheck");
 
 fn start() -> ProcessRecognizer {
+    start_many(1).remove(0)
+}
+
+fn start_many(n: usize) -> Vec<ProcessRecognizer> {
     let mut config = ProcessConfig::new(PROGRAM.into(), ["recognizer", "--model", DEFAULT_MODEL]);
     config.deaths_max = usize::MAX;
     config.decode_max = Duration::from_secs(60);
-    ProcessRecognizer::start(&config, 1).expect("it starts").remove(0)
+    ProcessRecognizer::start(&config, n).expect("they start")
 }
 
 /// Real speech at 16 kHz.
@@ -57,6 +60,27 @@ fn it_hears_what_the_process_hears_to_the_last_bit() {
     let error = outside.recognize(&speech[..16_000], &options, &mut out).unwrap_err().to_string();
     assert_eq!(error, "recogniser failed: language de, expected en, the only one of this model");
     assert_eq!(outside.counters().now().deaths, 0, "that is an answer");
+}
+
+#[test]
+fn those_who_share_a_process_hear_the_same_at_the_same_time() {
+    let (mut all, speech) = (start_many(5), speech());
+    let ids: std::collections::BTreeSet<_> = all.iter().map(ProcessRecognizer::process_id).collect();
+    assert_eq!(ids.len(), 2);
+    let pcm = |secs: usize| &speech[48_000..48_000 + secs * 16_000];
+    let (mut alone, options) = (all.remove(4), DecodeOptions::default());
+    let expected = [2, 3, 4, 5].map(|secs| heard(&mut alone, pcm(secs), &options));
+    std::thread::scope(|scope| {
+        for (idx, recognizer) in all.iter_mut().enumerate() {
+            let (expected, options) = (&expected, &options);
+            scope.spawn(move || {
+                for n in idx..idx + 4 {
+                    assert_eq!(heard(recognizer, pcm(2 + n % 4), options), expected[n % 4], "{idx}, {n}");
+                }
+            });
+        }
+    });
+    assert_eq!(alone.counters().now().deaths, 0);
 }
 
 /// Time that a process has computed for, in ticks of 10 ms: proc_pid_stat(5), utime.
@@ -169,14 +193,6 @@ fn an_altered_model_is_refused_before_anything_opens_it() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{stderr}");
     assert!(stderr.contains("SHA-256") || stderr.contains("sha256"), "{stderr}");
-}
-
-/// The processes that `parent` has started, proc_tid_children(5).
-fn children(parent: u32) -> Vec<Pid> {
-    let tasks = std::fs::read_dir(format!("/proc/{parent}/task")).unwrap();
-    let of = |task: &Path| std::fs::read_to_string(task.join("children")).unwrap_or_default();
-    let children: String = tasks.map(|task| of(&task.unwrap().path())).collect();
-    children.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }
 
 #[test]

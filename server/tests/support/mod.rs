@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use engine::event::{EventKind, schema};
+use rustix::process::Pid;
 use serde_json::Value;
 
 /// The program, with a quiet environment.
@@ -92,6 +93,14 @@ pub(crate) fn span(event: &Value) -> (f64, f64) {
     let span = &event["data"]["span"];
     let secs = |key: &str| span[key].as_f64().expect("a span") / 1_000.0;
     (secs("start_ms"), secs("end_ms"))
+}
+
+/// The processes that `parent` has started, proc_tid_children(5).
+pub(crate) fn children(parent: u32) -> Vec<Pid> {
+    let tasks = std::fs::read_dir(format!("/proc/{parent}/task")).unwrap();
+    let of = |task: &Path| std::fs::read_to_string(task.join("children")).unwrap_or_default();
+    let children: String = tasks.map(|task| of(&task.unwrap().path())).collect();
+    children.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }
 
 /// A folder that is removed with the test.

@@ -1,15 +1,17 @@
-//! What a recogniser process has been through, for whoever watches.
+//! What recogniser processes have been through, for whoever watches: here, and as metrics.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts that rise while the recogniser works in a thread of its own.
-#[derive(Debug, Default)]
+use crate::telemetry::Metric;
+
+/// Counts that rise while the recognisers work in threads of their own.
+#[derive(Debug)]
 pub struct Counters {
-    pub(super) starts: AtomicU64,
-    pub(super) deaths: AtomicU64,
-    pub(super) timeouts: AtomicU64,
-    pub(super) retries: AtomicU64,
-    pub(super) recycled: AtomicU64,
+    pub(super) starts: Counter,
+    pub(super) deaths: Counter,
+    pub(super) timeouts: Counter,
+    pub(super) retries: Counter,
+    pub(super) recycled: Counter,
     pub(super) decode_us: AtomicU64,
 }
 
@@ -31,22 +33,51 @@ pub struct Counts {
 }
 
 impl Counters {
+    /// All zero; the metrics of those before them rise on.
+    pub(super) fn new() -> Self {
+        Self {
+            starts: Counter::new(Metric::RecogniserStarts),
+            deaths: Counter::new(Metric::RecogniserDeaths),
+            timeouts: Counter::new(Metric::RecogniserTimeouts),
+            retries: Counter::new(Metric::RecogniserRetries),
+            recycled: Counter::new(Metric::RecogniserRecycled),
+            decode_us: AtomicU64::new(0),
+        }
+    }
+
     /// The counts now; each is exact, all together are of nearly the same moment.
     #[must_use]
     pub fn now(&self) -> Counts {
-        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counts {
-            starts: of(&self.starts),
-            deaths: of(&self.deaths),
-            timeouts: of(&self.timeouts),
-            retries: of(&self.retries),
-            recycled: of(&self.recycled),
-            decode_us: of(&self.decode_us),
+            starts: self.starts.now(),
+            deaths: self.deaths.now(),
+            timeouts: self.timeouts.now(),
+            retries: self.retries.now(),
+            recycled: self.recycled.now(),
+            decode_us: self.decode_us.load(Ordering::Relaxed),
         }
     }
 }
 
-/// Adds one.
-pub(super) fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
+/// A count and its metric.
+#[derive(Debug)]
+pub(super) struct Counter {
+    n: AtomicU64,
+    metric: metrics::Counter,
+}
+
+impl Counter {
+    fn new(metric: Metric) -> Self {
+        Self { n: AtomicU64::new(0), metric: metrics::counter!(metric.name()) }
+    }
+
+    /// Adds one.
+    pub(super) fn count(&self) {
+        self.n.fetch_add(1, Ordering::Relaxed);
+        self.metric.increment(1);
+    }
+
+    fn now(&self) -> u64 {
+        self.n.load(Ordering::Relaxed)
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::num::NonZeroUsize;
 
 use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetStatus, Scope};
 use rustix::process::{Resource, Rlimit, getpid, setrlimit};
@@ -11,7 +12,7 @@ use seccompiler::{
     TargetArch, apply_filter,
 };
 
-/// Memory that decoding may take beyond what the loaded model takes, bytes; at least as much as the model itself.
+/// Memory that a decode may take beyond what the loaded model takes, bytes; all of them at least as much as the model itself.
 /// Measured: 35 to 140 MB for tiny.en.
 const DECODE_BYTES: u64 = 1 << 30;
 
@@ -87,11 +88,12 @@ const DENIED_OLD: &[i64] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const DENIED_OLD: &[i64] = &[];
 
-/// Puts the calling thread, and those that it starts, behind the fence for good. Says what does not hold here.
+/// Puts the calling thread, and those that it starts, behind the fence for good; it has memory for `n_states` decodes at a
+/// time. Says what does not hold here.
 #[must_use]
-pub fn enclose() -> Vec<String> {
+pub fn enclose(n_states: NonZeroUsize) -> Vec<String> {
     let parts = [
-        ("memory", limit_memory()),
+        ("memory", limit_memory(n_states)),
         ("core dumps", limit(Resource::Core, 0)),
         ("landlock", deny_files_and_network()),
         ("seccomp", deny_system_calls()),
@@ -100,14 +102,15 @@ pub fn enclose() -> Vec<String> {
     missing.map(|(part, error)| format!("{part}: {error}")).collect()
 }
 
-/// The process may take twice its memory, or [`DECODE_BYTES`] more; then an allocation fails, and it aborts.
-fn limit_memory() -> Result<(), String> {
+/// The process may take twice its memory, or [`DECODE_BYTES`] a state more; then an allocation fails, and it aborts.
+fn limit_memory(n_states: NonZeroUsize) -> Result<(), String> {
     // Pages of the whole address space come first: proc_pid_statm(5)
     let statm = fs::read_to_string("/proc/self/statm").map_err(|e| e.to_string())?;
     let n_pages = statm.split(' ').next().and_then(|pages| pages.parse::<u64>().ok());
     let n_pages = n_pages.ok_or_else(|| format!("/proc/self/statm says {statm:?}"))?;
     let bytes = n_pages.saturating_mul(rustix::param::page_size() as u64);
-    limit(Resource::As, bytes.saturating_add(bytes.max(DECODE_BYTES)))
+    let decodes = DECODE_BYTES.saturating_mul(n_states.get() as u64);
+    limit(Resource::As, bytes.saturating_add(bytes.max(decodes)))
 }
 
 fn limit(resource: Resource, maximum: u64) -> Result<(), String> {

@@ -5,34 +5,37 @@ mod breaker;
 mod counters;
 mod fence;
 pub mod frame;
+mod keeper;
+mod request;
 mod serve;
 mod worker;
 
 use std::ffi::OsString;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crossbeam::channel::bounded;
 use models::{DecodeOptions, RecognizeError, Recognizer, SAMPLE_RATE_HZ, Transcription};
 
-use breaker::Breaker;
-use counters::count;
 pub use counters::{Counters, Counts};
 pub use fence::enclose;
-use frame::Message;
+use keeper::Kept;
+use request::{Reply, Request, Retry};
 pub use serve::serve;
-use worker::{Loss, Worker};
 
 /// How a recogniser process is started and what it may do.
 #[derive(Clone, Debug)]
 pub struct ProcessConfig {
     /// Program that speaks [`frame`]s, for example this one.
     pub program: PathBuf,
-    /// Its arguments.
+    /// Its arguments, before `--states N`: how many requests it decodes at a time.
     pub args: Vec<OsString>,
+    /// Recognisers that share a process and its weights, at most. Two or more recognisers have two processes at least, so
+    /// that none takes all with it when it dies.
+    pub states_max: NonZeroUsize,
     /// Longest time from its start until it is ready.
     pub start_max: Duration,
     /// Longest decode, and what each second of audio adds to it. A process that takes longer is killed.
@@ -54,6 +57,7 @@ impl ProcessConfig {
         Self {
             program,
             args: args.into_iter().map(Into::into).collect(),
+            states_max: NonZeroUsize::MIN.saturating_add(3),
             start_max: Duration::from_secs(30),
             decode_max: Duration::from_secs(5),
             decode_max_per_second: Duration::from_secs(1),
@@ -69,55 +73,39 @@ impl ProcessConfig {
     }
 }
 
-/// Recognises in a child process. Use it in the thread that made it or in one that outlives it: Linux ends the child
-/// with the *thread* that started it.
+/// Recognises in a child process, which it may share with others.
 #[derive(Debug)]
 pub struct ProcessRecognizer {
-    config: ProcessConfig,
+    config: Arc<ProcessConfig>,
+    kept: Arc<Kept>,
+    counters: Arc<Counters>,
     model: String,
     is_multilingual: bool,
-    /// Serves, or loads its model still. `None`: the next request starts it.
-    worker: Option<Worker>,
-    /// Loads its model, to replace `worker` at the end of its term.
-    successor: Option<Worker>,
-    breaker: Breaker,
-    last_loss: String,
-    counters: Arc<Counters>,
-    id: u64,
-    request: Vec<u8>,
+    /// Storage of requests.
+    frame: Vec<u8>,
 }
 
 impl ProcessRecognizer {
-    /// Starts `n` processes at once and waits until all are ready.
+    /// `n` recognisers, each for a thread, in as few processes as `config` allows. Starts all at once and waits until they
+    /// are ready.
     pub fn start(config: &ProcessConfig, n: usize) -> Result<Vec<Self>, RecognizeError> {
-        let mut all: Vec<Self> = (0..n).map(|_| Self::new(config.clone())).collect();
-        for recognizer in &mut all {
-            recognizer.worker = Some(recognizer.start_worker().map_err(failed)?);
-        }
-        for recognizer in &mut all {
-            let Some(worker) = &mut recognizer.worker else { continue };
-            let process_id = worker.id();
-            let ready = worker.ready(config.start_max).map_err(failed)?;
-            recognizer.model.clone_from(&ready.model);
-            recognizer.is_multilingual = ready.is_multilingual;
-            tracing::debug!("recogniser process {process_id} is ready after {} ms", ready.load_ms);
+        let (shared, counters) = (Arc::new(config.clone()), Arc::new(Counters::new()));
+        let keep = |(idx, n_states)| Ok((n_states, Kept::start(config, idx, n_states, &counters)?));
+        let kept = shares(n, config.states_max).enumerate().map(keep).collect::<std::io::Result<Vec<_>>>();
+        let mut all = Vec::with_capacity(n);
+        for (n_states, (kept, greeting)) in kept.map_err(failed)? {
+            let ready = greeting.recv().map_err(|_| gone())?.map_err(RecognizeError::Failed)?;
+            let kept = Arc::new(kept);
+            all.extend((0..n_states).map(|_| Self {
+                config: Arc::clone(&shared),
+                kept: Arc::clone(&kept),
+                counters: Arc::clone(&counters),
+                model: ready.model.clone(),
+                is_multilingual: ready.is_multilingual,
+                frame: Vec::new(),
+            }));
         }
         Ok(all)
-    }
-
-    fn new(config: ProcessConfig) -> Self {
-        Self {
-            breaker: Breaker::new(config.deaths_max, config.deaths_window),
-            config,
-            model: String::new(),
-            is_multilingual: false,
-            worker: None,
-            successor: None,
-            last_loss: String::new(),
-            counters: Arc::default(),
-            id: 0,
-            request: Vec::new(),
-        }
     }
 
     /// Whether the model knows languages other than English.
@@ -126,7 +114,7 @@ impl ProcessRecognizer {
         self.is_multilingual
     }
 
-    /// What it has been through, readable while it works elsewhere.
+    /// What it and those that were started with it have been through, readable while they work elsewhere.
     #[must_use]
     pub fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.counters)
@@ -135,113 +123,16 @@ impl ProcessRecognizer {
     /// Id of the process that serves or will. `None`: there is none just now.
     #[must_use]
     pub fn process_id(&self) -> Option<u32> {
-        self.worker.as_ref().map(Worker::id)
+        let id = self.kept.board.process_id.load(Ordering::Acquire);
+        (id > 0).then_some(id)
     }
 
-    fn start_worker(&self) -> Result<Worker, Loss> {
-        count(&self.counters.starts);
-        Worker::start(Command::new(&self.config.program).args(&self.config.args))
-    }
-
-    /// Asks a process once. Whatever goes wrong costs it its life.
-    fn attempt(&mut self, n_samples: usize) -> Result<Result<Transcription, String>, Loss> {
-        let asked = self.serving().and_then(|()| self.ask(n_samples));
-        match &asked {
-            Ok(_) => {
-                self.breaker.answered();
-                self.renew();
-            }
-            Err(loss) => self.lost(loss),
-        }
-        asked
-    }
-
-    /// Sees to it that there is a process that is ready.
-    fn serving(&mut self) -> Result<(), Loss> {
-        if let Some(successor) = &mut self.successor {
-            match successor.is_ready(Instant::now()) {
-                Ok(false) => {}
-                Ok(true) => self.worker = self.successor.take(),
-                Err(loss) => {
-                    self.successor = None;
-                    self.died(&loss);
-                }
-            }
-        }
-        let mut worker = match self.worker.take() {
-            Some(worker) => worker,
-            None => self.start_worker()?,
-        };
-        let ready = worker.ready(self.config.start_max)?;
-        if ready.model != self.model {
-            return Err(Loss::Garbage(format!("it loaded {}, expected {}", ready.model, self.model)));
-        }
-        self.worker = Some(worker);
-        Ok(())
-    }
-
-    fn ask(&mut self, n_samples: usize) -> Result<Result<Transcription, String>, Loss> {
-        let limit = self.config.decode_max(n_samples);
-        let Some(worker) = &mut self.worker else { return Err(Loss::Closed) };
-        match worker.ask(&self.request, limit)? {
-            Message::Answer { id, decode_us, outcome } if id == self.id => {
-                self.counters.decode_us.fetch_add(decode_us, Ordering::Relaxed);
-                Ok(outcome)
-            }
-            Message::Answer { id, .. } => {
-                Err(Loss::Garbage(format!("an answer to request {id}, expected {}", self.id)))
-            }
-            _ => Err(Loss::Garbage("a message that is no answer".to_owned())),
-        }
-    }
-
-    /// At the end of a process's term another one starts; this one serves until that one is ready.
-    fn renew(&mut self) {
-        let is_over = |worker: &Worker| worker.n_answered >= self.config.recycle_after.get();
-        if self.successor.is_none() && self.worker.as_ref().is_some_and(is_over) {
-            match self.start_worker() {
-                Ok(worker) => {
-                    count(&self.counters.recycled);
-                    self.successor = Some(worker);
-                }
-                Err(loss) => self.died(&loss),
-            }
-        }
-    }
-
-    /// The process is gone; the next one starts now, so that it is warm when it is needed.
-    fn lost(&mut self, loss: &Loss) {
-        self.worker = None;
-        self.died(loss);
-        if self.successor.is_some() {
-            self.worker = self.successor.take();
-        } else if self.breaker.resting(Instant::now()).is_none() {
-            // Where it cannot start, the next request tries again and says so.
-            self.worker = self.start_worker().ok();
-        }
-    }
-
-    fn died(&mut self, loss: &Loss) {
-        count(&self.counters.deaths);
-        if matches!(loss, Loss::TookLonger(_)) {
-            count(&self.counters.timeouts);
-        }
-        self.last_loss = loss.to_string();
-        tracing::warn!("recogniser process: {loss}");
-        if let Some(rest) = self.breaker.died(Instant::now()) {
-            tracing::error!(
-                "recogniser processes die too often: nothing is recognised for {} s",
-                rest.as_secs()
-            );
-        }
-    }
-
-    fn why_it_rests(&self) -> Option<RecognizeError> {
-        let rest = self.rest()?;
-        let (rest_ms, last) = (rest.as_millis(), &self.last_loss);
-        Some(failed(format!(
-            "its processes die too often, the next try is in {rest_ms} ms; the last one {last}"
-        )))
+    /// Has the request in its storage answered; that of `id`, for `n_samples`.
+    fn ask(&mut self, id: u64, n_samples: usize, is_alone: bool) -> Result<Reply, RecognizeError> {
+        let (reply, answer) = bounded(1);
+        let (frame, limit) = (std::mem::take(&mut self.frame), self.config.decode_max(n_samples));
+        self.kept.ask(Request { id, frame, limit, is_alone, reply });
+        answer.recv().map_err(|_| gone())
     }
 }
 
@@ -254,21 +145,32 @@ impl Recognizer for ProcessRecognizer {
     ) -> Result<(), RecognizeError> {
         out.clear();
         models::check_request(pcm, options)?;
-        if let Some(resting) = self.why_it_rests() {
-            return Err(resting);
+        let id = self.kept.next_id();
+        self.frame.clear();
+        frame::put_request(id, options, pcm, &mut self.frame);
+        let (mut is_alone, mut is_retried) = (false, false);
+        loop {
+            let reply = self.ask(id, pcm.len(), is_alone)?;
+            self.frame = reply.frame;
+            let lost = match reply.outcome {
+                Ok(answer) => {
+                    *out = answer.map_err(RecognizeError::Failed)?;
+                    return Ok(());
+                }
+                Err(lost) => lost,
+            };
+            let may_retry = match lost.retry {
+                Retry::Never => false,
+                Retry::Once => !std::mem::replace(&mut is_retried, true),
+                // Nobody else is there the next time.
+                Retry::Free => !is_alone,
+            };
+            if !may_retry || self.rest().is_some() {
+                return Err(RecognizeError::Failed(lost.cause));
+            }
+            self.counters.retries.count();
+            is_alone = true;
         }
-        self.id += 1;
-        self.request.clear();
-        frame::put_request(self.id, options, pcm, &mut self.request);
-        let mut outcome = self.attempt(pcm.len());
-        // A decode that took too long has used up its time, and would again.
-        let may_retry = !matches!(outcome, Ok(_) | Err(Loss::TookLonger(_)));
-        if may_retry && self.breaker.resting(Instant::now()).is_none() {
-            count(&self.counters.retries);
-            outcome = self.attempt(pcm.len());
-        }
-        *out = outcome.map_err(failed)?.map_err(RecognizeError::Failed)?;
-        Ok(())
     }
 
     fn model(&self) -> &str {
@@ -276,10 +178,45 @@ impl Recognizer for ProcessRecognizer {
     }
 
     fn rest(&self) -> Option<Duration> {
-        self.breaker.resting(Instant::now())
+        let rest = self.kept.board.resting_until.load()?.saturating_duration_since(Instant::now());
+        (!rest.is_zero()).then_some(rest)
     }
+}
+
+/// How many of `n` recognisers each process has: as many as `states_max`, and as equal as can be.
+fn shares(n: usize, states_max: NonZeroUsize) -> impl Iterator<Item = usize> {
+    let n_processes = n.div_ceil(states_max.get()).max(n.min(2));
+    (0..n_processes).map(move |idx| n / n_processes + usize::from(idx < n % n_processes))
 }
 
 fn failed(cause: impl ToString) -> RecognizeError {
     RecognizeError::Failed(cause.to_string())
+}
+
+/// A bug: the thread of a process ends with the last of its recognisers.
+fn gone() -> RecognizeError {
+    failed("the thread of its process is gone")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(n: usize, states_max: usize, expected: &[usize]) {
+        let states_max = NonZeroUsize::MIN.saturating_add(states_max - 1);
+        let shares: Vec<usize> = shares(n, states_max).collect();
+        assert_eq!(shares, expected, "{n} recognisers, at most {states_max} a process");
+    }
+
+    #[test]
+    fn recognisers_share_processes_evenly_and_no_process_has_all() {
+        check(0, 4, &[]);
+        check(1, 4, &[1]);
+        check(2, 4, &[1, 1]);
+        check(3, 4, &[2, 1]);
+        check(8, 4, &[4, 4]);
+        check(9, 4, &[3, 3, 3]);
+        check(16, 4, &[4, 4, 4, 4]);
+        check(3, 1, &[1, 1, 1]);
+    }
 }
