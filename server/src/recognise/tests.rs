@@ -13,7 +13,7 @@ use models::{DecodeOptions, RecognizeError, Recognizer, Scripted, Transcription}
 use operators::{Ask, DecodePolicy, Hop, UtteranceConfig, Utterances, hop_time};
 
 use super::{Answer, Asker, Moments, PoolConfig, RecogniserPool};
-use crate::publish::{Item, Post};
+use crate::publish::{Inbox, Item, Post};
 
 /// Says how many samples it was given, and decodes when it is let.
 struct Gated {
@@ -61,7 +61,7 @@ impl Bench {
         let ((began_in, began), (go, go_out)) = (bounded(100), bounded(100));
         let recogniser = Gated { began: began_in, go: go_out };
         let pool = RecogniserPool::start(vec![Box::new(recogniser)], config).unwrap();
-        let (post, items) = Post::to_channel(1_000);
+        let (post, Inbox { items, .. }) = Post::to_inbox(1_000);
         Self { pool, began, go, items, post }
     }
 
@@ -215,7 +215,7 @@ fn a_recogniser_that_rests_leaves_the_jobs_to_others_unless_it_is_the_last() {
             patience: None,
             policy: DecodePolicy::default(),
         };
-        let (post, items) = Post::to_channel(1_000);
+        let (post, Inbox { items, .. }) = Post::to_inbox(1_000);
         let pool = RecogniserPool::start(recognizers, config).unwrap();
         let feed = pool.asker(SampleRate::HZ_16000, post);
         (100..120).for_each(|n_hops| hand_in(&feed, n_hops, true, Duration::ZERO));
