@@ -131,7 +131,7 @@ impl Desk<'_> {
         self.advance(head.proof.as_secs_f64());
         let (now, report) = (self.now, &mut self.report);
         self.transcriber.asked(&head, &mut |event: &Event| note(event, now, report));
-        let job = || Job { head, pcm: ask.pcm().to_vec() };
+        let job = || Job { head, pcm: ask.pcm() };
         match head.purpose {
             Purpose::Partial => self.partial = Some(job()),
             Purpose::Speculative | Purpose::Final => {

@@ -2,6 +2,7 @@
 //! nothing and knows no deadline.
 
 mod ask;
+mod audio;
 mod config;
 mod pause;
 mod speech;
@@ -25,7 +26,7 @@ use pause::{Mark, best_pause};
 ///
 /// Every sample belongs to at most one utterance. An utterance whose [`Purpose::Partial`] or
 /// [`Purpose::Speculative`] was asked for always ends in a `Final` or a `Confirm`, at the latest when flushed: flush
-/// it at a discontinuity before the reset. Holds 64 KB of audio per second of the longest utterance.
+/// it at a discontinuity before the reset. Holds 32 KB of audio per second of the longest utterance.
 pub struct Utterances {
     limits: Limits,
     pace: Option<usize>,

@@ -241,8 +241,7 @@ impl Asker {
 
     fn job(&self, ask: &Ask, moments: Moments) -> Box<Job> {
         let mut pcm = self.shared.spare.pop().unwrap_or_default();
-        pcm.clear();
-        pcm.extend_from_slice(ask.pcm());
+        ask.copy_pcm(&mut pcm);
         let kind = match ask.head.purpose {
             Purpose::Partial => EventKind::TranscriptPartial,
             _ => EventKind::TranscriptFinal,
