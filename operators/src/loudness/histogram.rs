@@ -92,12 +92,12 @@ impl Histogram {
         let gate = self.counts.relative_gate(-10.0)?;
         let first = (gate as usize).min(N_BINS - 1);
         let share = (1.0 - gate.fract()).clamp(0.0, 1.0);
-        let counts = &self.counts.counts;
-        let mut energy = self.energies[first] * share;
-        let mut n_blocks = f64::from(counts[first]) * share;
-        for bin in first + 1..N_BINS {
-            energy += self.energies[bin];
-            n_blocks += f64::from(counts[bin]);
+        let mut bins = self.energies[first..].iter().zip(&self.counts.counts[first..]);
+        let (mut energy, mut n_blocks) =
+            bins.next().map_or((0.0, 0.0), |(energy, n)| (energy * share, f64::from(*n) * share));
+        for (of_bin, n) in bins {
+            energy += of_bin;
+            n_blocks += f64::from(*n);
         }
         (n_blocks > 0.0).then(|| loudness(energy / n_blocks))
     }
