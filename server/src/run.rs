@@ -50,12 +50,12 @@ impl Travel {
     /// For files and pipes: large blocks, and the source waits.
     pub const BATCH: Self =
         Self { block: Duration::from_millis(100), lane: Duration::from_secs(2), when_full: WhenFull::Wait };
-    /// For live feeds: small blocks. When 240 ms wait and none is taken for 1.76 s, audio is shed: a gap after 2 s in
+    /// For live feeds: small blocks. When 160 ms wait and none is taken for 1.84 s, audio is shed: a gap after 2 s in
     /// which nothing was analysed. Meanwhile the source's audio waits in its socket.
     pub const LIVE: Self = Self {
         block: Duration::from_millis(20),
-        lane: Duration::from_millis(240),
-        when_full: WhenFull::ShedAfter(Duration::from_millis(1_760)),
+        lane: Duration::from_millis(160),
+        when_full: WhenFull::ShedAfter(Duration::from_millis(1_840)),
     };
 }
 

@@ -1,54 +1,85 @@
 //! The audio of an utterance in half the storage of f32: 16 bits a sample with one step for each hop. Not a codec.
 
+use std::collections::VecDeque;
+
+use super::pages::{self, PAGE_HOPS, Page};
 use crate::hop::HOP_FRAMES;
 
 /// Hops of audio. A sample is off by at most 2^-15 of its hop's peak, 90 dB below it, where a recogniser hears nothing:
 /// Whisper's clamp is at 80 dB. Audio of 16 bits stays as it is.
 #[derive(Clone, Debug)]
 pub(super) struct Audio {
-    pub(super) samples: Vec<i16>,
-    /// What 1 stands for in each hop; a power of two.
-    steps: Vec<f32>,
+    pages: VecDeque<Box<Page>>,
+    /// Hops of the first page that were dropped.
+    n_dropped: usize,
+    n_hops: usize,
 }
 
 impl Audio {
-    /// Storage for `hops_max` hops.
+    /// For up to `hops_max` hops.
     pub(super) fn new(hops_max: usize) -> Self {
-        Self { samples: Vec::with_capacity(hops_max * HOP_FRAMES), steps: Vec::with_capacity(hops_max) }
+        pages::reserve();
+        let pages = VecDeque::with_capacity(hops_max.div_ceil(PAGE_HOPS) + 1);
+        Self { pages, n_dropped: 0, n_hops: 0 }
     }
 
     pub(super) const fn n_hops(&self) -> usize {
-        self.steps.len()
+        self.n_hops
     }
 
     /// Takes the next hop.
     pub(super) fn append(&mut self, pcm: &[f32; HOP_FRAMES]) {
+        let at = self.n_dropped + self.n_hops;
+        if at == self.pages.len() * PAGE_HOPS {
+            self.pages.push_back(pages::take());
+        }
+        let Some(page) = self.pages.back_mut() else { return };
         let step = step(pcm);
-        let scale = 1.0 / step;
-        self.steps.push(step);
-        self.samples.extend(pcm.iter().map(|sample| (sample * scale).round_ties_even() as i16));
+        page.steps[at % PAGE_HOPS] = step;
+        quantise(pcm, 1.0 / step, &mut page.samples[at % PAGE_HOPS]);
+        self.n_hops += 1;
     }
 
     /// Forgets the first hops.
     pub(super) fn drop_hops(&mut self, n_hops: usize) {
-        let n_hops = n_hops.min(self.steps.len());
-        self.steps.drain(..n_hops);
-        self.samples.drain(..n_hops * HOP_FRAMES);
+        if n_hops >= self.n_hops {
+            return self.clear();
+        }
+        self.n_hops -= n_hops;
+        self.n_dropped += n_hops;
+        while self.n_dropped >= PAGE_HOPS {
+            self.n_dropped -= PAGE_HOPS;
+            self.pages.pop_front().into_iter().for_each(pages::give_back);
+        }
     }
 
     pub(super) fn clear(&mut self) {
-        self.samples.clear();
-        self.steps.clear();
+        self.pages.drain(..).for_each(pages::give_back);
+        self.n_dropped = 0;
+        self.n_hops = 0;
     }
 
     /// Copies the first hops to `pcm`, as many as fit.
     pub(super) fn copy(&self, pcm: &mut [f32]) {
-        let hops = pcm.chunks_exact_mut(HOP_FRAMES).zip(self.samples.chunks_exact(HOP_FRAMES));
-        for ((pcm, samples), step) in hops.zip(&self.steps) {
+        let kept =
+            self.pages.iter().flat_map(|page| page.steps.iter().zip(&page.samples)).skip(self.n_dropped);
+        for ((step, samples), pcm) in kept.take(self.n_hops).zip(pcm.chunks_exact_mut(HOP_FRAMES)) {
             for (pcm, sample) in pcm.iter_mut().zip(samples) {
                 *pcm = f32::from(*sample) * step;
             }
         }
+    }
+}
+
+impl Drop for Audio {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+fn quantise(pcm: &[f32; HOP_FRAMES], scale: f32, samples: &mut [i16; HOP_FRAMES]) {
+    for (quantised, sample) in samples.iter_mut().zip(pcm) {
+        *quantised = (sample * scale).round_ties_even() as i16;
     }
 }
 
@@ -63,6 +94,14 @@ fn step(pcm: &[f32; HOP_FRAMES]) -> f32 {
     let peak = pcm.iter().fold(0, |peak, sample| peak.max(magnitude(sample.to_bits())));
     let above = (peak & EXPONENT) + EXPONENT_1;
     f32::from_bits(above.saturating_sub(15 * EXPONENT_1).max(64 * EXPONENT_1))
+}
+
+#[cfg(test)]
+impl Audio {
+    /// What its pages take.
+    pub(super) fn bytes(&self) -> usize {
+        self.pages.len() * size_of::<Page>()
+    }
 }
 
 #[cfg(test)]
@@ -97,8 +136,10 @@ mod tests {
             audio.append(&hop);
             hops.push(hop);
         }
-        audio.drop_hops(10);
-        for (hop, copied) in hops[10..].iter().zip(copied(&audio, 290).chunks(HOP_FRAMES)) {
+        audio.drop_hops(3);
+        audio.drop_hops(67);
+        assert_eq!((audio.n_hops(), audio.pages.len()), (230, 8));
+        for (hop, copied) in hops[70..].iter().zip(copied(&audio, 230).chunks(HOP_FRAMES)) {
             let peak = hop.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
             for (sample, copied) in hop.iter().zip(copied) {
                 assert!((sample - copied).abs() <= peak * 2.0_f32.powi(-15), "{sample}: {copied}");
