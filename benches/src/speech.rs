@@ -11,11 +11,12 @@ use engine::operator::{Chain, Operator};
 use engine::time::{MediaTime, SampleRate};
 use models::{Recognizer, Transcription};
 use operators::{
-    Ask, AskHead, Decoder, Downmix, FrontEnd, Heard, Kinds, Outcome, Purpose, Resample, Speech, Transcriber,
-    TranscriberConfig, UtteranceConfig, Voice, VoiceConfig,
+    Ask, AskHead, Decoder, Downmix, FrontEnd, HOP_FRAMES, Heard, Kinds, Outcome, Purpose, Resample, Speech,
+    Transcriber, TranscriberConfig, UtteranceConfig, Voice, VoiceConfig, tail_start,
 };
 
 use crate::audio::Audio;
+use crate::english::{Errors, words};
 
 /// Frames of a block: 20 ms at 48 kHz.
 const BLOCK_FRAMES: usize = 960;
@@ -37,6 +38,8 @@ pub struct Report {
     pub partial_secs: Vec<f64>,
     /// From the end of speech to its final, s.
     pub final_secs: Vec<f64>,
+    /// Words in partials, and those of them that the final does not say there.
+    pub partial_errors: Errors,
 }
 
 /// Everything between a file and its events, for one recogniser.
@@ -71,6 +74,8 @@ impl Listener<'_> {
             partial: None,
             running: None,
             free_at: 0.0,
+            heard: (0, 0),
+            shown: Vec::new(),
             now: 0.0,
             report: Report::default(),
         };
@@ -121,6 +126,10 @@ struct Desk<'a> {
     partial: Option<Job>,
     running: Option<Running>,
     free_at: f64,
+    /// Newest utterance that was heard, and how many hops of it.
+    heard: (u64, usize),
+    /// Partials of the utterance.
+    shown: Vec<String>,
     now: f64,
     report: Report,
 }
@@ -130,7 +139,8 @@ impl Desk<'_> {
         let head = ask.head;
         self.advance(head.proof.as_secs_f64());
         let (now, report) = (self.now, &mut self.report);
-        self.transcriber.asked(&head, &mut |event: &Event| note(event, now, report));
+        let shown = &mut self.shown;
+        self.transcriber.asked(&head, &mut |event: &Event| note(event, now, shown, report));
         let job = || Job { head, pcm: ask.pcm() };
         match head.purpose {
             Purpose::Partial => self.partial = Some(job()),
@@ -163,14 +173,20 @@ impl Desk<'_> {
     }
 
     fn start(&mut self, job: &Job) {
+        let is_known = job.head.purpose == Purpose::Partial && job.head.utterance == self.heard.0;
+        let skipped = if is_known { tail_start(&job.head, self.heard.1) } else { 0 };
+        let (head, pcm) = (job.head.without(skipped), &job.pcm[skipped * HOP_FRAMES..]);
         let started = cpu_secs();
         let mut transcription = Transcription::default();
-        let outcome = self.decoder.recognise(self.recognizer, &job.head, &job.pcm, &mut transcription);
+        let outcome = self.decoder.recognise(self.recognizer, &head, pcm, &mut transcription);
         let spent = cpu_secs() - started;
         self.report.recognise_secs += spent;
         self.free_at = self.free_at.max(job.head.proof.as_secs_f64()) + spent;
         let outcome = outcome.unwrap_or(Outcome::Looping);
-        self.running = Some(Running { done_at: self.free_at, head: job.head, outcome, transcription });
+        if matches!(outcome, Outcome::Said { .. }) {
+            self.heard = (head.utterance, job.pcm.len() / HOP_FRAMES);
+        }
+        self.running = Some(Running { done_at: self.free_at, head, outcome, transcription });
     }
 
     fn deliver(&mut self, done: &Running) {
@@ -181,16 +197,17 @@ impl Desk<'_> {
             model: self.recognizer.model(),
             degraded: 0,
         };
-        let (now, report) = (done.done_at, &mut self.report);
-        self.transcriber.heard(&heard, &mut |event: &Event| note(event, now, report));
+        let (now, shown, report) = (done.done_at, &mut self.shown, &mut self.report);
+        self.transcriber.heard(&heard, &mut |event: &Event| note(event, now, shown, report));
     }
 }
 
-fn note(event: &Event, now: f64, report: &mut Report) {
+fn note(event: &Event, now: f64, shown: &mut Vec<String>, report: &mut Report) {
     match &event.body {
         Body::Partial(partial) => {
             report.n_partials += 1;
             if !partial.text.is_empty() {
+                shown.push(partial.text.clone());
                 report.partial_secs.push(now - event.proof.as_secs_f64());
             }
         }
@@ -200,9 +217,19 @@ fn note(event: &Event, now: f64, report: &mut Report) {
                 report.text.push(' ');
             }
             report.text.push_str(&said.text);
+            let said = words(&said.text);
+            let of_partial = |text: String| best_prefix(&words(&text), &said);
+            shown.drain(..).map(of_partial).for_each(|errors| report.partial_errors.add(errors));
         }
         _ => report.gaps.push(event.clone()),
     }
+}
+
+/// What is wrong in a partial beside the beginning of its final that it is most like.
+fn best_prefix(partial: &[String], said: &[String]) -> Errors {
+    let prefixes = (0..=said.len()).filter_map(|n| said.get(..n));
+    let errors = prefixes.map(|prefix| Errors::between(partial, prefix));
+    errors.min_by_key(|errors| errors.n_wrong).unwrap_or_default()
 }
 
 /// Processor time of this thread, s (Linux: the scheduler's own count).

@@ -1,8 +1,8 @@
 //! What every recogniser refuses before it starts.
 
 use crate::{
-    CONTEXT_FRAMES_MAX, CONTEXT_FRAMES_PER_SECOND, DecodeOptions, RecognizeError, SAMPLE_RATE_HZ,
-    fitted_context,
+    CONTEXT_FRAMES_MAX, CONTEXT_FRAMES_MIN, CONTEXT_FRAMES_PER_SECOND, DecodeOptions, RecognizeError,
+    SAMPLE_RATE_HZ, fitted_context,
 };
 
 /// Longest slice: the model's window of 30 s.
@@ -29,7 +29,7 @@ pub(crate) fn check_pcm(pcm: &[f32]) -> Result<(), RecognizeError> {
 
 /// The context asked for, raised to what the audio needs: a smaller one would cut speech off without a word.
 pub(crate) fn context_for(n_samples: usize, options: &DecodeOptions) -> Result<u32, RecognizeError> {
-    let Some(asked) = options.audio_context else { return Ok(fitted_context(n_samples)) };
+    let Some(asked) = options.audio_context else { return Ok(fitted_context(n_samples, CONTEXT_FRAMES_MIN)) };
     if !(1..=CONTEXT_FRAMES_MAX).contains(&asked) {
         return Err(wrong_option("audio context", asked, "1 to 1500 frames of 20 ms"));
     }

@@ -32,7 +32,8 @@ pub trait Recognizer: Send {
 /// How one slice is decoded. Defaults are those that measured best for live work (docs/adr/0003).
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecodeOptions {
-    /// Encoder context, in encoder frames of 20 ms, 1..=1500. `None`: fitted to the audio by [`fitted_context`].
+    /// Encoder context, in encoder frames of 20 ms, 1..=1500. `None`: fitted to the audio by [`fitted_context`],
+    /// at least [`CONTEXT_FRAMES_MIN`].
     pub audio_context: Option<u32>,
     /// Language code such as `en`; `None` lets a multilingual model detect it.
     pub language: Option<&'static str>,
@@ -51,13 +52,16 @@ pub const CONTEXT_FRAMES_PER_SECOND: u32 = 50;
 /// Full context of a Whisper encoder, in encoder frames (30 s).
 pub const CONTEXT_FRAMES_MAX: u32 = 1_500;
 
-/// The encoder context that measured best for `n_samples` of audio: `max(384, ceil(50 s) + 128)` rounded up to a
-/// multiple of 64 (multiples of 16 matter for speed), at most [`CONTEXT_FRAMES_MAX`].
+/// The least encoder context that measured best for whole utterances.
+pub const CONTEXT_FRAMES_MIN: u32 = 384;
+
+/// The encoder context that measured best for `n_samples` of audio: `ceil(50 s) + 128`, at least `least`, rounded up to
+/// a multiple of 64 (multiples of 16 matter for speed), at most [`CONTEXT_FRAMES_MAX`].
 #[must_use]
-pub fn fitted_context(n_samples: usize) -> u32 {
+pub fn fitted_context(n_samples: usize, least: u32) -> u32 {
     let frames =
         (n_samples as u64 * u64::from(CONTEXT_FRAMES_PER_SECOND)).div_ceil(u64::from(SAMPLE_RATE_HZ));
-    let padded = (frames + 128).max(384).next_multiple_of(64);
+    let padded = (frames + 128).max(least.into()).next_multiple_of(64);
     u32::try_from(padded).unwrap_or(CONTEXT_FRAMES_MAX).min(CONTEXT_FRAMES_MAX)
 }
 

@@ -42,6 +42,7 @@ pub use resample::Resample;
 pub use sanitise::{SAMPLE_MAX, Sanitise};
 pub use transcript::{
     DecodeCounts, DecodePolicy, Decoder, Heard, LoopLimits, Outcome, Transcriber, TranscriberConfig,
+    tail_start,
 };
 pub use utterances::{
     Ask, AskHead, Purpose, Speech, UTTERANCE_HOPS_MAX, UtteranceConfig, Utterances, Voiced,

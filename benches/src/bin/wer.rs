@@ -132,6 +132,7 @@ impl Run {
         total.gaps.extend(report.gaps);
         total.partial_secs.extend(report.partial_secs);
         total.final_secs.extend(report.final_secs);
+        total.partial_errors.add(report.partial_errors);
     }
 
     fn print(&self, name: &str) {
@@ -151,6 +152,7 @@ impl Run {
         let (partial, last) = (times(&total.partial_secs), times(&total.final_secs));
         println!("  word end -> partial p50/p95 {partial}, speech end -> final {last}");
         println!("  {} partials, {} gaps, {:?}", total.n_partials, total.gaps.len(), self.counts);
+        println!("  words in partials that the final does not say: {:.2} %", total.partial_errors.rate());
         for gap in &total.gaps {
             println!("  {gap:?}");
         }

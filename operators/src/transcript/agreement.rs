@@ -2,6 +2,7 @@
 //! partial (Liu et al., Low-Latency Sequence-to-Sequence Speech Recognition, Interspeech 2020).
 
 use engine::event::SpokenWord;
+use engine::time::MediaTime;
 
 use crate::fold::{is_same, without_trailing_punctuation};
 
@@ -16,9 +17,12 @@ pub(super) struct Agreement {
 }
 
 impl Agreement {
-    /// Takes the next decode of the utterance.
-    pub(super) fn update(&mut self, heard: &[SpokenWord]) {
-        let rest = heard.get(self.resume(heard)..).unwrap_or(&[]);
+    /// Takes the next decode of the utterance, of its audio from `start` on. What was said before stays: no later one
+    /// hears it again.
+    pub(super) fn update(&mut self, heard: &[SpokenWord], start: MediaTime) {
+        let n_before = self.words.partition_point(|word| middle(word) < start.flicks());
+        self.n_stable = self.n_stable.max(n_before);
+        let rest = heard.get(self.resume(heard, n_before)..).unwrap_or(&[]);
         let shown = self.words.get(self.n_stable..).unwrap_or(&[]);
         let n_agreed = rest.iter().zip(shown).take_while(|(a, b)| is_same(&a.text, &b.text)).count();
         self.words.truncate(self.n_stable);
@@ -26,17 +30,23 @@ impl Agreement {
         self.n_stable += n_agreed;
     }
 
-    /// Where `heard` goes on after the stable words. Mends the punctuation of the last stable one on the way.
-    fn resume(&mut self, heard: &[SpokenWord]) -> usize {
-        let n_stable = self.n_stable;
-        let Some(last) = n_stable.checked_sub(1).and_then(|at| self.words.get_mut(at)) else { return 0 };
-        let places = (0..=ANCHOR_REACH).flat_map(|d| [n_stable.checked_add(d), n_stable.checked_sub(d)]);
+    /// Where `heard` goes on after the stable words, of which it does not have the first `n_before`. Mends the punctuation
+    /// of the last stable one on the way.
+    fn resume(&mut self, heard: &[SpokenWord], n_before: usize) -> usize {
+        let Some(last) = self.n_stable.checked_sub(1).and_then(|at| self.words.get_mut(at)) else { return 0 };
+        let n_again = self.n_stable - n_before;
+        // It was cut at a pause: at most the word beside it is heard once more.
+        let reach = if n_again == 0 { 1 } else { ANCHOR_REACH };
+        let places = (0..=reach).flat_map(|d| [n_again.checked_add(d), n_again.checked_sub(d)]);
         let is_anchor = |end: &usize| {
             end.checked_sub(1)
                 .and_then(|at| heard.get(at))
                 .is_some_and(|word| is_same(&word.text, &last.text))
         };
         let Some(end) = places.flatten().find(is_anchor) else {
+            if n_again == 0 {
+                return 0;
+            }
             return heard.partition_point(|word| middle(word) < last.span.end.flicks());
         };
         if let Some(word) = heard.get(end - 1) {
@@ -78,7 +88,7 @@ fn middle(word: &SpokenWord) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::time::{MediaTime, Span};
+    use engine::time::Span;
 
     /// Words of half a second each.
     fn words(text: &str) -> Vec<SpokenWord> {
@@ -96,7 +106,7 @@ mod tests {
         let mut agreement = Agreement::default();
         let mut stable = String::new();
         for (heard, expected) in decodes {
-            agreement.update(&words(heard));
+            agreement.update(&words(heard), MediaTime::ZERO);
             let (text, stable_bytes) = agreement.text();
             assert_eq!(
                 format!("{}|{}", &text[..stable_bytes], &text[stable_bytes..]),
@@ -139,16 +149,35 @@ mod tests {
     #[test]
     fn without_an_anchor_it_goes_on_in_time() {
         let mut agreement = Agreement::default();
-        agreement.update(&words("a b"));
-        agreement.update(&words("a b"));
+        agreement.update(&words("a b"), MediaTime::ZERO);
+        agreement.update(&words("a b"), MediaTime::ZERO);
         // Four words of 250 ms where there were two: the last two are said after the stable ones.
         let mut fast = words("p q r s t");
         for (at, word) in fast.iter_mut().enumerate() {
             let quarter = |n: usize| MediaTime::from_millis(250 * n as u64);
             word.span = Span::new(quarter(at), quarter(at + 1));
         }
-        agreement.update(&fast);
+        agreement.update(&fast, MediaTime::ZERO);
         assert_eq!(agreement.text().0, "a b t");
+    }
+
+    /// Words of half a second each, from half second `n` on.
+    fn words_from(n: usize, text: &str) -> Vec<SpokenWord> {
+        let padding = "x ".repeat(n);
+        words(&(padding + text)).split_off(n)
+    }
+
+    #[test]
+    fn what_lies_before_the_audio_that_was_decoded_stays() {
+        let mut agreement = Agreement::default();
+        agreement.update(&words("a b c d"), MediaTime::ZERO);
+        let cut = MediaTime::from_millis(1_000);
+        agreement.update(&words_from(2, "c e f"), cut);
+        assert_eq!(agreement.text(), ("a b c e f".to_owned(), "a b c".len()));
+        agreement.update(&words_from(2, "b c e g"), cut);
+        assert_eq!(agreement.text(), ("a b c e g".to_owned(), "a b c e".len()), "b is not said twice");
+        agreement.update(&words_from(5, "g h"), MediaTime::from_millis(2_500));
+        assert_eq!(agreement.text(), ("a b c e g h".to_owned(), "a b c e g".len()));
     }
 
     #[test]
@@ -165,7 +194,7 @@ mod tests {
             for _ in 0..12 {
                 let n_words = random(6);
                 let heard: Vec<&str> = (0..n_words).map(|_| vocabulary[random(vocabulary.len())]).collect();
-                agreement.update(&words(&heard.join(" ")));
+                agreement.update(&words(&heard.join(" ")), MediaTime::ZERO);
                 let (text, stable_bytes) = agreement.text();
                 assert!(text[..stable_bytes].starts_with(&stable), "{stable:?} became {text:?}");
                 stable = text[..stable_bytes].to_owned();

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use engine::time::{MediaTime, SampleRate};
-use models::{CONTEXT_FRAMES_MAX, DecodeOptions, RecognizeError, Recognizer, Transcription};
+use models::{CONTEXT_FRAMES_MAX, DecodeOptions, RecognizeError, Recognizer, Transcription, fitted_context};
 
 use super::annotations::remove_annotations;
 use super::coverage::{HoleLimits, splice, worst_hole};
@@ -20,6 +20,9 @@ pub struct DecodePolicy {
     /// Encoder contexts at which a final that loops is decoded again, in order, 64 ..= 1500 encoder frames. Those
     /// not above the one already used are left out. Default 768, then 1500.
     pub retry_contexts: Vec<u32>,
+    /// Least encoder context of a partial, 64 ..= 1500 encoder frames. Default 256: cheaper than a final's, and what
+    /// loops is not shown.
+    pub partial_context: u32,
     /// What counts as a loop.
     pub loops: LoopLimits,
     /// Above this no-speech probability nothing was said, 0..=1. Default 0.8 (speech reaches 0.72).
@@ -44,6 +47,7 @@ impl Default for DecodePolicy {
         Self {
             options: DecodeOptions::default(),
             retry_contexts: vec![768, CONTEXT_FRAMES_MAX],
+            partial_context: 256,
             loops: LoopLimits::default(),
             no_speech: 0.8,
             improbable: -0.9,
@@ -57,8 +61,10 @@ impl Default for DecodePolicy {
 
 impl DecodePolicy {
     fn check(&self) -> Result<(), BuildError> {
-        for &context in &self.retry_contexts {
-            check_range("retry context, encoder frames", context.into(), 64.0..=1_500.0, "64 to 1500")?;
+        let partial = ("partial context, encoder frames", self.partial_context);
+        let retries = self.retry_contexts.iter().map(|context| ("retry context, encoder frames", *context));
+        for (parameter, context) in retries.chain([partial]) {
+            check_range(parameter, context.into(), 64.0..=1_500.0, "64 to 1500")?;
         }
         let hole_ms = self.hole.unwrap_or(MediaTime::from_secs(3)).as_millis() as f64;
         check_range("hole, ms", hole_ms, 500.0..=29_000.0, "500 to 29000")?;
@@ -141,8 +147,10 @@ impl Decoder {
         out: &mut Transcription,
     ) -> Result<Outcome, RecognizeError> {
         self.counts.requests += 1;
-        let options = self.policy.options.clone();
+        let mut options = self.policy.options.clone();
         let outcome = if head.purpose == Purpose::Partial {
+            let fitted = fitted_context(pcm.len(), self.policy.partial_context);
+            options.audio_context.get_or_insert(fitted);
             let outcome = self.decode(recognizer, pcm, &options, out)?;
             self.counts.partials_dropped += u64::from(outcome == Outcome::Looping);
             outcome

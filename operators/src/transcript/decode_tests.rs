@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use engine::time::{MediaTime, Span};
-use models::{DecodeOptions, RecognizeError, Recognizer, Transcription, fitted_context};
+use models::{CONTEXT_FRAMES_MIN, DecodeOptions, RecognizeError, Recognizer, Transcription, fitted_context};
 
 use super::{DecodePolicy, Decoder, Outcome};
 use crate::utterances::{AskHead, Purpose, Voiced};
@@ -34,7 +34,7 @@ impl Recognizer for Script {
         options: &DecodeOptions,
         out: &mut Transcription,
     ) -> Result<(), RecognizeError> {
-        let context = options.audio_context.unwrap_or_else(|| fitted_context(pcm.len()));
+        let context = options.audio_context.unwrap_or_else(|| fitted_context(pcm.len(), CONTEXT_FRAMES_MIN));
         self.calls.push((pcm.len() / SECOND, context));
         let Some(Reply(text, no_speech, log_probability)) = self.replies.pop_front() else {
             return Err(RecognizeError::Failed("no reply left".into()));

@@ -8,10 +8,12 @@ mod decode;
 #[cfg(test)]
 mod decode_tests;
 mod loops;
+mod tail;
 mod transcriber;
 #[cfg(test)]
 mod transcriber_tests;
 
 pub use decode::{DecodeCounts, DecodePolicy, Decoder, Outcome};
 pub use loops::LoopLimits;
+pub use tail::tail_start;
 pub use transcriber::{Heard, Transcriber, TranscriberConfig};

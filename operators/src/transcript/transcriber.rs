@@ -190,7 +190,7 @@ impl Pending {
         }
         self.last_attempt = heard.head.attempt;
         let before: Vec<SpokenWord> = self.agreement.words().to_vec();
-        self.agreement.update(&spoken(heard));
+        self.agreement.update(&spoken(heard), heard.head.span.start);
         let shown = self.agreement.text();
         if self.shown.as_ref() == Some(&shown) {
             return;

@@ -47,6 +47,16 @@ pub struct AskHead {
 }
 
 impl AskHead {
+    /// The same without the first `n_hops`, for a decode of the rest of the audio.
+    #[must_use]
+    pub fn without(&self, n_hops: usize) -> Self {
+        let start = time_after(self.span.start, n_hops).min(self.span.end);
+        let mut voiced = Voiced::default();
+        let hops = (n_hops..UTTERANCE_HOPS_MAX).filter(|hop_idx| self.voiced.get(*hop_idx));
+        hops.for_each(|hop_idx| voiced.set(hop_idx - n_hops));
+        Self { span: Span::new(start, self.span.end), voiced, ..*self }
+    }
+
     /// Media time of sample `sample_idx` of the audio, at most its end.
     #[must_use]
     pub fn time_of(&self, sample_idx: usize) -> MediaTime {

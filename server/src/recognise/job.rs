@@ -7,9 +7,9 @@ use std::time::Instant;
 use crossbeam::sync::Unparker;
 use engine::budget::Deadline;
 use engine::event::GapReason;
-use engine::time::SampleRate;
+use engine::time::{MediaTime, SampleRate};
 use models::Transcription;
-use operators::{AskHead, Outcome, Purpose};
+use operators::{AskHead, HOP_FRAMES, Outcome, Purpose, hop_time, tail_start};
 
 use super::mailbox::Mailbox;
 use crate::publish::{Item, Passage, Post};
@@ -62,10 +62,23 @@ impl Job {
         self.head.purpose == Purpose::Speculative && is_same_utterance && key(&self.head) <= abandoned
     }
 
+    /// Of a partial, only what has to be decoded: what was heard and lies before a pause is not heard again.
+    pub(super) fn shorten(&mut self) {
+        let n_heard = if self.head.purpose == Purpose::Partial { self.feed.n_heard(&self.head) } else { 0 };
+        if n_heard > 0 {
+            let start = tail_start(&self.head, n_heard);
+            self.head = self.head.without(start);
+            self.pcm.drain(..(start * HOP_FRAMES).min(self.pcm.len()));
+        }
+    }
+
     /// Posts what came of it; a recogniser began with it and ended then.
     pub(super) fn answer(&self, answer: Answer, began_at: Instant, ended_at: Instant) {
         if matches!(answer, Answer::Lost(_)) && self.head.purpose == Purpose::Speculative {
             self.feed.lost.fetch_max(key(&self.head), Ordering::AcqRel);
+        }
+        if matches!(answer, Answer::Decoded { outcome: Outcome::Said { .. }, .. }) {
+            self.feed.note_heard(&self.head);
         }
         let passage = Passage {
             taken_at: Some(self.taken_at),
@@ -85,7 +98,28 @@ pub(super) struct FeedPart {
     pub(super) abandoned: AtomicU64,
     /// Newest speculation that was not decoded.
     pub(super) lost: AtomicU64,
+    /// Up to where the newest utterance that words were heard in was heard: its number, and hops.
+    heard: AtomicU64,
     pub(super) post: Post,
+}
+
+impl FeedPart {
+    pub(super) fn new(rate: SampleRate, post: Post) -> Self {
+        let [abandoned, lost, heard] = [(); 3].map(|()| AtomicU64::new(0));
+        Self { rate, abandoned, lost, heard, post }
+    }
+
+    fn note_heard(&self, head: &AskHead) {
+        let time = head.span.end.saturating_sub(MediaTime::from_millis(head.utterance));
+        let n_hops = (time.flicks() / hop_time().flicks()).min(0xffff);
+        self.heard.fetch_max(head.utterance << 16 | n_hops, Ordering::AcqRel);
+    }
+
+    /// How many hops of this utterance were heard, from its start on.
+    fn n_heard(&self, head: &AskHead) -> usize {
+        let heard = self.heard.load(Ordering::Acquire);
+        if heard >> 16 == head.utterance { usize::try_from(heard & 0xffff).unwrap_or(0) } else { 0 }
+    }
 }
 
 /// A feed as the recognisers see it.

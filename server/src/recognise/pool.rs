@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -90,15 +90,16 @@ impl Shared {
         Due::try_from(instant.saturating_duration_since(self.base).as_micros()).unwrap_or(Due::MAX - 1)
     }
 
-    /// The job, if decoding it serves somebody: not partials past their deadline, not finals past all patience, which
+    /// What of the job has to be decoded, if that serves somebody: not partials past their deadline, not finals past all patience, which
     /// are told as lost, and not what was abandoned.
-    pub(super) fn still_wanted(&self, job: Job, now: Instant) -> Option<Job> {
+    pub(super) fn still_wanted(&self, mut job: Job, now: Instant) -> Option<Job> {
         let late = now.saturating_duration_since(job.deadline.instant());
         let is_partial = job.head.purpose == Purpose::Partial;
         let patience = self.patience.map(|patience| if is_partial { Duration::ZERO } else { patience });
         if patience.is_some_and(|patience| late > patience) {
             job.answer(Answer::Lost(GapReason::Overload), now, now);
         } else if !job.is_abandoned() {
+            job.shorten();
             return Some(job);
         }
         self.give_back(job.pcm);
@@ -196,11 +197,10 @@ impl Asker {
         for inbox in &shared.inboxes {
             inbox.push(Arc::clone(&feed));
         }
-        let (abandoned, lost) = (AtomicU64::new(0), AtomicU64::new(0));
         Self {
             shared: Arc::clone(shared),
             feed,
-            part: Arc::new(FeedPart { rate, abandoned, lost, post }),
+            part: Arc::new(FeedPart::new(rate, post)),
             room,
             when_full: config.when_full,
         }
