@@ -141,7 +141,7 @@ impl Desk<'_> {
         let (now, report) = (self.now, &mut self.report);
         let shown = &mut self.shown;
         self.transcriber.asked(&head, &mut |event: &Event| note(event, now, shown, report));
-        let job = || Job { head, pcm: ask.pcm().to_vec() };
+        let job = || Job { head, pcm: ask.pcm() };
         match head.purpose {
             Purpose::Partial => self.partial = Some(job()),
             Purpose::Speculative | Purpose::Final => {

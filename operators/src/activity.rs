@@ -58,7 +58,7 @@ pub struct ActivityConfig {
     /// A hop below this level is quiet, dBFS RMS, -90 to -20; default -58.
     pub silence_db: f32,
     /// Whether sounds that were heard before, in the last 43 minutes, are segments of their own; default true. Takes
-    /// 0.5 MB.
+    /// 0.4 MB.
     pub repeats: bool,
 }
 

@@ -12,7 +12,7 @@ use engine::time::{MediaTime, Span};
 use engine::worker::Consumer;
 use operators::{Analysis, Ask, Effort};
 
-use crate::publish::{Item, Passage, Post};
+use crate::publish::{Item, Passage, Post, Seen};
 use crate::recognise::{Asker, Moments, Step};
 
 /// Time after which a partial that waits for a recogniser is brought up to date.
@@ -95,7 +95,7 @@ impl FeedConsumer {
 
     fn count(&mut self) {
         let (conservation, end) = (self.continuity.take_counts(), self.continuity.position());
-        self.post.send(Item::Counted { conservation, end });
+        self.post.see(Seen::Counted { conservation, end });
     }
 }
 
@@ -103,7 +103,7 @@ impl Consumer for FeedConsumer {
     fn consume(&mut self, block: &Block) {
         let taken_at = Instant::now();
         self.arrived_at = block.received_at();
-        self.post.send(Item::Arrived { end: block.span().end, at: block.received_at() });
+        self.post.see(Seen::Arrived { end: block.span().end, at: block.received_at() });
         if let Some(gap) = self.continuity.check(block) {
             self.with_analysis(taken_at, |analysis, events, asks| analysis.interrupt(events, asks));
             state(&self.post, &gap, taken_at);
@@ -124,9 +124,9 @@ impl Consumer for FeedConsumer {
         let (position, frames) = (self.continuity.position(), lost.received);
         let event =
             Event::new(Span::new(position, position), position, Gap { frames, reason: GapReason::Crash });
-        self.post.send(Item::Fact(event, Passage::direct(Instant::now())));
+        self.post.send(Item::Fact(Box::new(event), Passage::direct(Instant::now())));
         let conservation = Conservation { received: frames, analysed: 0, in_gaps: frames };
-        self.post.send(Item::Counted { conservation, end: position });
+        self.post.see(Seen::Counted { conservation, end: position });
     }
 }
 
@@ -137,5 +137,5 @@ fn engine(step: Step, reason: &str) -> Engine {
 fn state(post: &Post, event: &Event, taken_at: Instant) {
     let passage =
         Passage { taken_at: Some(taken_at), stated_at: Instant::now(), queued: None, recognised: None };
-    post.send(Item::Fact(event.clone(), passage));
+    post.send(Item::Fact(Box::new(event.clone()), passage));
 }

@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::feed::{FeedAsker, FeedConsumer};
 use crate::host::Host;
-use crate::publish::{FeedIdentity, Item, Passage, Post, Publisher, Recorder, Sink, Tally, WallClock};
+use crate::publish::{FeedIdentity, Item, Passage, Post, Publisher, Recorder, Seen, Sink, Tally, WallClock};
 use crate::recognise::{Entry, Listener, RecogniserPool, Refused, Seat};
 
 /// Why a run could not go on.
@@ -53,11 +53,12 @@ impl Travel {
     /// For files and pipes: large blocks, and the source waits.
     pub const BATCH: Self =
         Self { block: Duration::from_millis(100), lane: Duration::from_secs(2), when_full: WhenFull::Wait };
-    /// For live feeds: small blocks; when a second waits and none is taken for another one, audio is shed: a gap.
+    /// For live feeds: small blocks. When 160 ms wait and none is taken for 1.84 s, audio is shed: a gap after 2 s in
+    /// which nothing was analysed. Meanwhile the source's audio waits in its socket.
     pub const LIVE: Self = Self {
         block: Duration::from_millis(20),
-        lane: Duration::from_secs(1),
-        when_full: WhenFull::ShedAfter(Duration::from_secs(1)),
+        lane: Duration::from_millis(160),
+        when_full: WhenFull::ShedAfter(Duration::from_millis(1_840)),
     };
 }
 
@@ -136,14 +137,14 @@ impl FeedRun {
 
     /// Publishes something that is known without analysis, such as a change of the feed's state.
     pub fn state(&self, event: Event) {
-        self.post.send(Item::Fact(event, Passage::direct(Instant::now())));
+        self.post.send(Item::Fact(Box::new(event), Passage::direct(Instant::now())));
     }
 
     /// Reports frames that are not analysed.
     fn gap(&self, span: Span, gap: Gap) {
         self.state(Event::new(span, span.end, gap));
         let conservation = Conservation { received: gap.frames, analysed: 0, in_gaps: gap.frames };
-        self.post.send(Item::Counted { conservation, end: span.end });
+        self.post.see(Seen::Counted { conservation, end: span.end });
     }
 
     /// Whether anything can still be published. `false`: the output broke, see [`Self::finish`].

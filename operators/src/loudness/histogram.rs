@@ -12,46 +12,30 @@ pub(super) fn loudness(energy: f64) -> f64 {
     -0.691 + 10.0 * energy.log10()
 }
 
-/// Counts and energies of blocks by their loudness.
+/// Counts of blocks by their loudness.
 #[derive(Clone, Debug)]
-pub(super) struct Histogram {
+pub(super) struct Counts {
     counts: Vec<u32>,
-    energies: Vec<f64>,
     n_blocks: u64,
     energy: f64,
 }
 
-impl Histogram {
+impl Counts {
     pub(super) fn new() -> Self {
-        Self { counts: vec![0; N_BINS], energies: vec![0.0; N_BINS], n_blocks: 0, energy: 0.0 }
+        Self { counts: vec![0; N_BINS], n_blocks: 0, energy: 0.0 }
     }
 
-    /// Counts a block, if it passes the absolute gate.
-    pub(super) fn add(&mut self, energy: f64) {
+    /// Counts a block, if it passes the absolute gate; says in which bin.
+    pub(super) fn add(&mut self, energy: f64) -> Option<usize> {
         let above = (loudness(energy) - GATE_LUFS) * BINS_PER_LU;
         if above < 0.0 || !above.is_finite() {
-            return;
+            return None;
         }
         let bin = (above as usize).min(N_BINS - 1);
         self.counts[bin] = self.counts[bin].saturating_add(1);
-        self.energies[bin] += energy;
         self.n_blocks += 1;
         self.energy += energy;
-    }
-
-    /// Integrated loudness, LUFS: the mean above a gate 10 LU below the mean (BS.1770-5, annex 1). Of the bin that
-    /// the gate divides, blocks count by their share above it.
-    pub(super) fn integrated(&self) -> Option<f64> {
-        let gate = self.relative_gate(-10.0)?;
-        let first = (gate as usize).min(N_BINS - 1);
-        let share = (1.0 - gate.fract()).clamp(0.0, 1.0);
-        let mut energy = self.energies[first] * share;
-        let mut n_blocks = f64::from(self.counts[first]) * share;
-        for bin in first + 1..N_BINS {
-            energy += self.energies[bin];
-            n_blocks += f64::from(self.counts[bin]);
-        }
-        (n_blocks > 0.0).then(|| loudness(energy / n_blocks))
+        Some(bin)
     }
 
     /// Loudness range, LU: from the 10th to the 95th percentile above a gate 20 LU below the mean (EBU Tech 3342).
@@ -72,7 +56,6 @@ impl Histogram {
 
     pub(super) fn clear(&mut self) {
         self.counts.fill(0);
-        self.energies.fill(0.0);
         self.n_blocks = 0;
         self.energy = 0.0;
     }
@@ -81,6 +64,47 @@ impl Histogram {
     fn relative_gate(&self, offset: f64) -> Option<f64> {
         let mean = loudness(self.energy / self.n_blocks as f64);
         (self.n_blocks > 0).then(|| ((mean + offset - GATE_LUFS) * BINS_PER_LU).max(0.0))
+    }
+}
+
+/// Counts and energies of blocks by their loudness.
+#[derive(Clone, Debug)]
+pub(super) struct Histogram {
+    counts: Counts,
+    energies: Vec<f64>,
+}
+
+impl Histogram {
+    pub(super) fn new() -> Self {
+        Self { counts: Counts::new(), energies: vec![0.0; N_BINS] }
+    }
+
+    /// Counts a block, if it passes the absolute gate.
+    pub(super) fn add(&mut self, energy: f64) {
+        if let Some(bin) = self.counts.add(energy) {
+            self.energies[bin] += energy;
+        }
+    }
+
+    /// Integrated loudness, LUFS: the mean above a gate 10 LU below the mean (BS.1770-5, annex 1). Of the bin that
+    /// the gate divides, blocks count by their share above it.
+    pub(super) fn integrated(&self) -> Option<f64> {
+        let gate = self.counts.relative_gate(-10.0)?;
+        let first = (gate as usize).min(N_BINS - 1);
+        let share = (1.0 - gate.fract()).clamp(0.0, 1.0);
+        let mut bins = self.energies[first..].iter().zip(&self.counts.counts[first..]);
+        let (mut energy, mut n_blocks) =
+            bins.next().map_or((0.0, 0.0), |(energy, n)| (energy * share, f64::from(*n) * share));
+        for (of_bin, n) in bins {
+            energy += of_bin;
+            n_blocks += f64::from(*n);
+        }
+        (n_blocks > 0.0).then(|| loudness(energy / n_blocks))
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.counts.clear();
+        self.energies.fill(0.0);
     }
 }
 
@@ -108,7 +132,7 @@ mod tests {
         let mut random = 1_u32;
         for spread in [1.0, 8.0, 25.0, 60.0] {
             let mut level = -30.0_f64;
-            let mut histogram = Histogram::new();
+            let (mut histogram, mut counts) = (Histogram::new(), Counts::new());
             let lufs: Vec<f64> = (0..6_000)
                 .map(|_| {
                     random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -117,9 +141,12 @@ mod tests {
                     level.clamp(-80.0, 5.0)
                 })
                 .collect();
-            lufs.iter().for_each(|l| histogram.add(10.0_f64.powf((l + 0.691) / 10.0)));
+            for energy in lufs.iter().map(|l| 10.0_f64.powf((l + 0.691) / 10.0)) {
+                histogram.add(energy);
+                counts.add(energy);
+            }
             let (integrated, range) = exact(&lufs);
-            let seen = (histogram.integrated().unwrap(), histogram.range().unwrap());
+            let seen = (histogram.integrated().unwrap(), counts.range().unwrap());
             assert!((seen.0 - integrated).abs() < 0.02, "spread {spread}: {seen:?}, {integrated} LUFS");
             // Both percentiles are known to half a bin.
             assert!((seen.1 - range).abs() <= 1.0 / BINS_PER_LU, "spread {spread}: {seen:?}, {range} LU");
@@ -128,9 +155,11 @@ mod tests {
 
     #[test]
     fn nothing_above_the_gate_has_no_loudness() {
-        let mut histogram = Histogram::new();
-        histogram.add(0.0);
-        histogram.add(1e-8);
-        assert_eq!((histogram.integrated(), histogram.range()), (None, None));
+        let (mut histogram, mut counts) = (Histogram::new(), Counts::new());
+        for energy in [0.0, 1e-8] {
+            histogram.add(energy);
+            assert_eq!(counts.add(energy), None);
+        }
+        assert_eq!((histogram.integrated(), counts.range()), (None, None));
     }
 }

@@ -2,7 +2,7 @@
 
 use engine::audio::{CHANNELS_MAX, Format};
 
-use super::histogram::{GATE_LUFS, Histogram, loudness};
+use super::histogram::{Counts, GATE_LUFS, Histogram, loudness};
 use super::k_weighting::KWeighting;
 use super::true_peak::{Interpolator, TruePeak};
 use crate::stats::peak;
@@ -176,7 +176,7 @@ pub struct Measure {
     /// Since the last discontinuity.
     n_steps: u64,
     blocks: Histogram,
-    short_terms: Histogram,
+    short_terms: Counts,
     peak: f32,
 }
 
@@ -200,7 +200,7 @@ impl Measure {
     }
 
     fn new() -> Self {
-        Self { n_steps: 0, blocks: Histogram::new(), short_terms: Histogram::new(), peak: 0.0 }
+        Self { n_steps: 0, blocks: Histogram::new(), short_terms: Counts::new(), peak: 0.0 }
     }
 
     const fn step(&mut self, peak: f32) {

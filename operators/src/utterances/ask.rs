@@ -3,6 +3,7 @@
 
 use engine::time::{MediaTime, SampleRate, Span};
 
+use super::audio::Audio;
 use crate::hop::{HOP_FRAMES, hop_time};
 
 /// Longest utterance that can be configured, in hops (29 s: with its padding it fits Whisper's window of 30 s).
@@ -69,8 +70,8 @@ impl AskHead {
 pub struct Ask {
     /// What is asked for.
     pub head: AskHead,
-    pub(super) samples: Vec<f32>,
-    n_samples: usize,
+    pub(super) audio: Audio,
+    n_hops: usize,
 }
 
 impl Ask {
@@ -84,30 +85,38 @@ impl Ask {
             proof: MediaTime::ZERO,
             voiced: Voiced::default(),
         };
-        Self { head, samples: Vec::with_capacity(hops_max * HOP_FRAMES), n_samples: 0 }
+        Self { head, audio: Audio::new(hops_max), n_hops: 0 }
     }
 
     /// The audio, mono at 16 kHz. The speech up to now for a partial, the whole utterance else.
     #[must_use]
-    pub fn pcm(&self) -> &[f32] {
-        self.samples.get(..self.n_samples).unwrap_or(&[])
+    pub fn pcm(&self) -> Vec<f32> {
+        let mut pcm = Vec::new();
+        self.copy_pcm(&mut pcm);
+        pcm
+    }
+
+    /// The same into storage that is there already, in place of what is in it.
+    pub fn copy_pcm(&self, pcm: &mut Vec<f32>) {
+        pcm.clear();
+        pcm.resize(self.n_hops * HOP_FRAMES, 0.0);
+        self.audio.copy(pcm);
     }
 
     pub(super) fn append(&mut self, pcm: &[f32; HOP_FRAMES]) {
-        self.samples.extend_from_slice(pcm);
+        self.audio.append(pcm);
     }
 
     pub(super) fn drop_hops(&mut self, n_hops: usize) {
-        let n_samples = (n_hops * HOP_FRAMES).min(self.samples.len());
-        self.samples.drain(..n_samples);
+        self.audio.drop_hops(n_hops);
     }
 
     pub(super) fn clear(&mut self) {
-        self.samples.clear();
+        self.audio.clear();
     }
 
     pub(super) fn lend(&mut self, n_hops: usize) {
-        self.n_samples = n_hops * HOP_FRAMES;
+        self.n_hops = n_hops.min(self.audio.n_hops());
     }
 }
 

@@ -2,7 +2,9 @@
 //! nothing and knows no deadline.
 
 mod ask;
+mod audio;
 mod config;
+mod pages;
 mod pause;
 mod speech;
 #[cfg(test)]
@@ -25,7 +27,8 @@ use pause::{Mark, best_pause};
 ///
 /// Every sample belongs to at most one utterance. An utterance whose [`Purpose::Partial`] or
 /// [`Purpose::Speculative`] was asked for always ends in a `Final` or a `Confirm`, at the latest when flushed: flush
-/// it at a discontinuity before the reset. Holds 64 KB of audio per second of the longest utterance.
+/// it at a discontinuity before the reset. Holds 32 KB of audio per second of the
+/// utterance, in pages that all feeds share.
 pub struct Utterances {
     limits: Limits,
     pace: Option<usize>,
@@ -60,7 +63,7 @@ struct Open {
 }
 
 impl Utterances {
-    /// Allocates for the longest utterance.
+    /// Allocates for the longest utterance, but for its audio.
     pub fn new(config: &UtteranceConfig) -> Result<Self, BuildError> {
         let limits = Limits::new(config)?;
         let hops_max = limits.longest.max(2 * (limits.pre_roll + limits.onset) + 1);

@@ -13,8 +13,9 @@ impl Emitted for Ask {
     type Log = Vec<(AskHead, Vec<f32>)>;
 
     fn record(&self, log: &mut Self::Log) {
-        assert_eq!(self.pcm().is_empty(), self.head.purpose == Purpose::Abandon);
-        log.push((self.head, self.pcm().to_vec()));
+        let pcm = self.pcm();
+        assert_eq!(pcm.is_empty(), self.head.purpose == Purpose::Abandon);
+        log.push((self.head, pcm));
     }
 
     fn due(&self) -> MediaTime {

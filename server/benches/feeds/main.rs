@@ -1,7 +1,8 @@
 //! Many feeds of real speech in one process, at real-time pace: what they promise and what they get. `make bench-feeds`.
 //!
-//! `feeds [--finals] [--noise] [--secs N] [--recognisers N] FEEDS...`: a line for each number of feeds. `--noise`: feeds
-//! without speech, a room at -50 dBFS.
+//! `feeds [--finals] [--noise] [--scripted] [--secs N] [--recognisers N] FEEDS...`: a line for each number of feeds.
+//! `--noise`: feeds without speech, a room at -50 dBFS. `--scripted`: a recogniser that costs nothing, to see what a feed
+//! takes beside recognition.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod load;
@@ -12,9 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::lane::WhenFull;
-use models::Recognizer;
 use models::store::{DEFAULT_MODEL, Store};
 use models::whisper::{Whisper, WhisperOptions};
+use models::{Recognizer, Scripted};
 use operators::{AnalysisConfig, DecodePolicy, UtteranceConfig};
 use server::host::Host;
 use server::publish::{FeedIdentity, WallClock};
@@ -22,11 +23,11 @@ use server::recognise::{Admission, Entry, Listener, PoolConfig};
 use server::run::{FeedRun, Setup, Travel};
 
 use load::Speech;
-use measure::{Cpu, Figures, Probe, memory_mb};
+use measure::{Cpu, Figures, Memory, Probe};
 
 fn main() {
     let mut secs = 60;
-    let (mut is_finals, mut is_noise) = (false, false);
+    let (mut is_finals, mut is_noise, mut is_scripted) = (false, false, false);
     let mut n_recognisers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let mut feeds = Vec::new();
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
@@ -35,6 +36,7 @@ fn main() {
         match arg.as_str() {
             "--finals" => is_finals = true,
             "--noise" => is_noise = true,
+            "--scripted" => is_scripted = true,
             "--secs" => secs = number(args.next()),
             "--recognisers" => n_recognisers = number(args.next()),
             n_feeds => feeds.push(number(Some(n_feeds.to_owned()))),
@@ -52,9 +54,14 @@ fn main() {
         if is_finals { "finals only" } else { "with partials" }
     );
     println!("{}", Figures::HEADER);
-    let whisper = whisper(n_recognisers);
+    let whisper = (!is_scripted).then(|| whisper(n_recognisers));
     for n_feeds in feeds {
-        let recognizer = |_| Box::new(whisper.recognizer().unwrap()) as Box<dyn Recognizer>;
+        let recognizer = |_| -> Box<dyn Recognizer> {
+            match &whisper {
+                Some(whisper) => Box::new(whisper.recognizer().unwrap()),
+                None => Box::new(Scripted::new()),
+            }
+        };
         let recognizers = (0..n_recognisers).map(recognizer).collect();
         println!("{}", run(n_feeds, &speech, Duration::from_secs(secs as u64), is_finals, recognizers));
     }
@@ -102,13 +109,14 @@ fn run(
         };
         FeedRun::start(setup, Arc::clone(&host)).unwrap()
     };
+    let memory = Memory::now();
     let mut runs: Vec<FeedRun> = (0..n_feeds).map(make).collect();
     let cpu = Cpu::now();
     load::play(&mut runs, speech, length, &probe);
     let cpu = Cpu::now().since(&cpu);
-    let memory_mb = memory_mb();
+    let memory = Memory::now().since(&memory);
     probe.over();
     let tallies = runs.into_iter().map(|run| run.finish().unwrap()).collect();
     drop(host);
-    probe.figures(n_feeds, length, cpu, memory_mb, tallies)
+    probe.figures(n_feeds, length, cpu, memory, tallies)
 }

@@ -54,7 +54,7 @@ impl Probe {
         n_feeds: usize,
         length: Duration,
         cpu: Cpu,
-        memory_mb: u64,
+        memory: Memory,
         tallies: Vec<Tally>,
     ) -> Figures {
         let mut seen = std::mem::take(&mut *self.seen.lock().unwrap());
@@ -76,7 +76,7 @@ impl Probe {
             conserved,
             cores: cpu.all / secs,
             beside: (cpu.all - cpu.recognise) / cpu.all,
-            memory_mb,
+            memory,
         }
     }
 }
@@ -151,10 +151,24 @@ impl Cpu {
     }
 }
 
-pub(crate) fn memory_mb() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or("");
-    line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) / 1_024
+/// Resident memory of this process, kB: all of it, and what came since an earlier look.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Memory {
+    all: u64,
+    more: u64,
+}
+
+impl Memory {
+    pub(crate) fn now() -> Self {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or("");
+        let all = line.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).unwrap_or(0);
+        Self { all, more: 0 }
+    }
+
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        Self { all: self.all, more: self.all.saturating_sub(earlier.all) }
+    }
 }
 
 fn quantiles(values: &mut [f64]) -> [f64; 3] {
@@ -176,11 +190,11 @@ pub(crate) struct Figures {
     conserved: bool,
     cores: f64,
     beside: f64,
-    memory_mb: u64,
+    memory: Memory,
 }
 
 impl Figures {
-    pub(crate) const HEADER: &str = "feeds  word first seen p50/p95/p99, s  final p50/p95/p99, s  signals p99, s  words  partials  gaps  in gaps  cores  a feed  beside recognition  memory";
+    pub(crate) const HEADER: &str = "feeds  word first seen p50/p95/p99, s  final p50/p95/p99, s  signals p99, s  words  partials  gaps  in gaps  cores  a feed  beside recognition  memory  more for a feed";
 }
 
 impl fmt::Display for Figures {
@@ -188,7 +202,7 @@ impl fmt::Display for Figures {
         let three = |v: &[f64; 3]| format!("{:.2} / {:.2} / {:.2}", v[0], v[1], v[2]);
         write!(
             f,
-            "{:>5}  {:>30}  {:>20}  {:>14.3}  {:>5}  {:>8}  {:>4}  {:>5.2} %  {:>5.2}  {:>6.3}  {:>16.1} %  {:>4} MB{}",
+            "{:>5}  {:>30}  {:>20}  {:>14.3}  {:>5}  {:>8}  {:>4}  {:>5.2} %  {:>5.2}  {:>6.3}  {:>16.1} %  {:>3} MB  {:>12} kB{}",
             self.n_feeds,
             three(&self.words),
             three(&self.finals),
@@ -200,7 +214,8 @@ impl fmt::Display for Figures {
             self.cores,
             self.cores / self.n_feeds as f64,
             self.beside * 100.0,
-            self.memory_mb,
+            self.memory.all / 1_024,
+            self.memory.more / self.n_feeds as u64,
             if self.conserved { "" } else { "  FRAMES LOST WITHOUT A GAP" }
         )
     }

@@ -11,7 +11,7 @@ pub use record::{FeedIdentity, Now, Passage, Record, Recorder};
 pub use tally::Tally;
 #[cfg(test)]
 pub(crate) use thread::Desk;
-pub use thread::{Item, Post, Publisher};
+pub use thread::{Inbox, Item, Post, Publisher, Seen};
 
 use std::io;
 
@@ -23,7 +23,8 @@ pub trait Sink: Send {
     /// Takes one record. An error ends the feed: what was promised to be written cannot be.
     fn take(&mut self, record: &Record) -> io::Result<()>;
 
-    /// What became of all frames so far; everything up to `end` is known.
+    /// What became of all frames so far; everything up to `end` is known. Called when something else is published,
+    /// every second or so otherwise, and at the end.
     fn counted(&mut self, _total: Conservation, _end: MediaTime) {}
 
     /// Nothing more is waiting at present: writes out what is held back.

@@ -14,20 +14,15 @@ use super::{Now, Passage, Record, Recorder, Sink, Tally};
 use crate::recognise::{Heard, Listener};
 
 /// Items that may wait. A full post makes its sender wait, and a worker that waits sheds at its lane, which is a gap.
-const ITEMS_MAX: usize = 1_024;
+const ITEMS_MAX: usize = 128;
+/// Sights of blocks that may wait, two a block: 2.6 s of a live feed. The same holds for them.
+const SEEN_MAX: usize = 256;
 
 /// What can be posted.
 #[derive(Debug)]
 pub enum Item {
-    /// Audio up to `end` arrived at `at`.
-    Arrived {
-        /// Media time.
-        end: MediaTime,
-        /// When.
-        at: Instant,
-    },
     /// A fact, and the way it took.
-    Fact(Event, Passage),
+    Fact(Box<Event>, Passage),
     /// Recognition was asked for.
     Asked {
         /// What for.
@@ -44,6 +39,20 @@ pub enum Item {
         /// When.
         now: Instant,
     },
+    /// Much was seen since the last item: time to look.
+    Look,
+}
+
+/// What was seen of blocks. Nobody waits for it: it is looked at before the next item is taken.
+#[derive(Clone, Copy, Debug)]
+pub enum Seen {
+    /// Audio up to `end` arrived at `at`.
+    Arrived {
+        /// Media time.
+        end: MediaTime,
+        /// When.
+        at: Instant,
+    },
     /// What became of frames of the feed, up to `end`.
     Counted {
         /// Frames since the last count.
@@ -55,19 +64,42 @@ pub enum Item {
 
 /// A handle to post items with. The thread ends when all are dropped.
 #[derive(Clone, Debug)]
-pub struct Post(Sender<Item>);
+pub struct Post {
+    items: Sender<Item>,
+    seen: Sender<Seen>,
+}
+
+/// The other end.
+#[derive(Debug)]
+pub struct Inbox {
+    /// Items, which the thread sleeps without.
+    pub items: Receiver<Item>,
+    /// What was seen, which does not wake it.
+    pub seen: Receiver<Seen>,
+}
 
 impl Post {
     /// A handle and the other end, for up to `n` items.
     #[must_use]
-    pub fn to_channel(n: usize) -> (Self, Receiver<Item>) {
-        let (sender, receiver) = bounded(n);
-        (Self(sender), receiver)
+    pub fn to_inbox(n: usize) -> (Self, Inbox) {
+        let (items, of_items) = bounded(n);
+        let (seen, of_seen) = bounded(SEEN_MAX);
+        (Self { items, seen }, Inbox { items: of_items, seen: of_seen })
     }
 
     /// Posts an item; waits while too many are waiting. `false`: publishing has failed and nothing is taken any more.
     pub fn send(&self, item: Item) -> bool {
-        self.0.send(item).is_ok()
+        self.items.send(item).is_ok()
+    }
+
+    /// Posts what was seen, before the items that follow from it. The thread is woken only where much of it waits.
+    pub fn see(&self, seen: Seen) {
+        // Publishing has failed: whoever posts an item is told.
+        let _ = self.seen.send(seen);
+        // Whatever item waits, the thread looks when it takes it, which is after this.
+        if self.seen.len() >= SEEN_MAX / 2 && self.items.is_empty() {
+            self.send(Item::Look);
+        }
     }
 }
 
@@ -83,9 +115,9 @@ impl Publisher {
         listener: Listener,
         sinks: Vec<Box<dyn Sink>>,
     ) -> io::Result<(Self, Post)> {
-        let (post, receiver) = Post::to_channel(ITEMS_MAX);
+        let (post, inbox) = Post::to_inbox(ITEMS_MAX);
         let desk = Desk::new(recorder, listener, sinks);
-        let thread = std::thread::Builder::new().name("publish".into()).spawn(move || desk.run(&receiver))?;
+        let thread = std::thread::Builder::new().name("publish".into()).spawn(move || desk.run(&inbox))?;
         Ok((Self { thread }, post))
     }
 
@@ -117,7 +149,7 @@ impl Desk {
         Self { recorder, listener, sinks, tally: Tally::default() }
     }
 
-    fn run(mut self, items: &Receiver<Item>) -> io::Result<Tally> {
+    fn run(mut self, Inbox { items, seen }: &Inbox) -> io::Result<Tally> {
         let mut events: Vec<Event> = Vec::new();
         loop {
             let item = match items.try_recv() {
@@ -130,17 +162,38 @@ impl Desk {
                     }
                 }
             };
+            self.look(seen);
             self.take(item, &mut events, Now::read())?;
         }
+        self.look(seen);
         self.flush()?;
         Ok(self.tally)
+    }
+
+    /// Takes note of what was seen.
+    pub(crate) fn look(&mut self, seen: &Receiver<Seen>) {
+        let mut counted_to = None;
+        for seen in seen.try_iter() {
+            match seen {
+                Seen::Arrived { end, at } => self.recorder.arrived(end, at),
+                Seen::Counted { conservation, end } => {
+                    self.tally.conservation.add(conservation);
+                    self.tally.duration = self.tally.duration.max(end);
+                    counted_to = Some(end);
+                }
+            }
+        }
+        if let Some(end) = counted_to {
+            let total = self.tally.conservation;
+            self.sinks.iter_mut().for_each(|sink| sink.counted(total, end));
+        }
     }
 
     /// Takes an item at `now`; `events` is storage.
     pub(crate) fn take(&mut self, item: Item, events: &mut Vec<Event>, now: Now) -> io::Result<()> {
         match item {
-            Item::Arrived { end, at } => self.recorder.arrived(end, at),
-            Item::Fact(event, passage) => self.publish(event, passage, now)?,
+            Item::Fact(event, passage) => self.publish(*event, passage, now)?,
+            Item::Look => {}
             Item::Asked { head, rate, passage } => {
                 self.listener.asked(&head, rate, &mut |event: &Event| events.push(event.clone()));
                 self.publish_heard(events, passage, now)?;
@@ -152,12 +205,6 @@ impl Desk {
             Item::Heartbeat { now: due } => {
                 let event = self.recorder.heartbeat(due, self.tally.conservation.coverage());
                 self.publish(event, Passage::direct(due), now)?;
-            }
-            Item::Counted { conservation, end } => {
-                self.tally.conservation.add(conservation);
-                self.tally.duration = self.tally.duration.max(end);
-                let total = self.tally.conservation;
-                self.sinks.iter_mut().for_each(|sink| sink.counted(total, end));
             }
         }
         Ok(())

@@ -268,8 +268,7 @@ impl Asker {
 
     fn job(&self, ask: &Ask, moments: Moments) -> Box<Job> {
         let mut pcm = self.shared.spare.pop().unwrap_or_default();
-        pcm.clear();
-        pcm.extend_from_slice(ask.pcm());
+        ask.copy_pcm(&mut pcm);
         let budget = match ask.head.purpose {
             Purpose::Partial => EventKind::TranscriptPartial.budget().unwrap_or(FINAL_AIM),
             _ => FINAL_AIM,

@@ -22,7 +22,7 @@ use super::job::{FeedPart, Job};
 use super::pool::Shared;
 use super::recogniser::Ear;
 use super::{Admission, Asker, Entry, Listener, Moments, PoolConfig, Step};
-use crate::publish::{Desk, FeedIdentity, Item, Now, Post, Record, Recorder, Sink, WallClock};
+use crate::publish::{Desk, FeedIdentity, Inbox, Now, Post, Record, Recorder, Seen, Sink, WallClock};
 
 const SEEDS: u64 = 1_000;
 /// Hops between two words that are said.
@@ -97,7 +97,8 @@ impl Sink for Log {
 struct SimFeed {
     utterances: Utterances,
     asker: Asker,
-    items: crossbeam::channel::Receiver<Item>,
+    post: Post,
+    inbox: Inbox,
     desk: Desk,
     log: Log,
     /// Whether each hop is speech.
@@ -234,7 +235,7 @@ impl Simulation {
         let now = self.wall();
         let mut events = Vec::new();
         for feed in &mut self.feeds {
-            while let Ok(item) = feed.items.try_recv() {
+            while let Ok(item) = feed.inbox.items.try_recv() {
                 feed.desk.take(item, &mut events, now).unwrap();
             }
         }
@@ -243,11 +244,11 @@ impl Simulation {
 
 impl SimFeed {
     fn new(idx: usize, random: &mut Random, shared: &Arc<Shared>, config: &PoolConfig) -> Self {
-        let (post, items) = Post::to_channel(4_096);
+        let (post, inbox) = Post::to_inbox(4_096);
         let log = Log::default();
         let entry = Entry { priority: random.below(3) as u8, admission: Admission::Always };
         let seat = shared.governor.join(entry, UtteranceConfig::live().partial).unwrap();
-        let asker = Asker::new(shared, config, seat, FeedPart::new(SampleRate::HZ_16000, post));
+        let asker = Asker::new(shared, config, seat, FeedPart::new(SampleRate::HZ_16000, post.clone()));
         let identity = FeedIdentity { name: format!("feed-{idx}"), epoch: 1 };
         let recorder = Recorder::new(identity, WallClock::File { start: Timestamp::UNIX_EPOCH });
         let (mut speech, mut arrivals) = (Vec::new(), Vec::new());
@@ -268,7 +269,8 @@ impl SimFeed {
         Self {
             utterances: Utterances::new(&UtteranceConfig::live()).unwrap(),
             asker,
-            items,
+            post,
+            inbox,
             desk: Desk::new(recorder, Listener::new(None), vec![Box::new(log.clone())]),
             log,
             speech,
@@ -291,7 +293,8 @@ impl SimFeed {
         let Self { utterances, asker, asked, .. } = self;
         let mut take = |ask: &Ask| {
             if matches!(ask.head.purpose, Purpose::Final | Purpose::Confirm) {
-                let numbers = ask.pcm().chunks(HOP_FRAMES).map(|hop| hop[0] as u64);
+                let pcm = ask.pcm();
+                let numbers = pcm.chunks(HOP_FRAMES).map(|hop| hop[0] as u64);
                 asked.extend(numbers.filter(|n| n.is_multiple_of(WORD_HOPS)).map(|n| n / WORD_HOPS));
             }
             asker.ask(ask, Moments { arrived_at: now, taken_at: now, asked_at: now });
@@ -300,12 +303,8 @@ impl SimFeed {
         let start = MediaTime::from_flicks(hop_time().flicks() * number);
         let speech = if self.speech[self.n_heard] { 0.9 } else { 0.05 };
         let hop = Hop { start, pcm: [number as f32; HOP_FRAMES], speech, power_db: -20.0, ..Hop::default() };
-        let arrived = Item::Arrived { end: hop.span().end, at: now };
-        assert!(
-            self.desk
-                .take(arrived, &mut Vec::new(), Now { instant: now, wall: Timestamp::UNIX_EPOCH })
-                .is_ok()
-        );
+        self.post.see(Seen::Arrived { end: hop.span().end, at: now });
+        self.desk.look(&self.inbox.seen);
         utterances.push(&hop, &mut take);
         self.n_heard += 1;
         if self.n_heard == self.speech.len() {

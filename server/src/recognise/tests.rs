@@ -13,7 +13,7 @@ use models::{DecodeOptions, RecognizeError, Recognizer, Scripted, Transcription}
 use operators::{Ask, DecodePolicy, Hop, UtteranceConfig, Utterances, hop_time};
 
 use super::{Admission, Answer, Asker, Entry, Moments, PoolConfig, RecogniserPool};
-use crate::publish::{Item, Post};
+use crate::publish::{Inbox, Item, Post};
 
 /// Says how many samples it was given, and decodes when it is let.
 struct Gated {
@@ -73,7 +73,7 @@ impl Bench {
         let gated =
             |_| Box::new(Gated { began: began_in.clone(), go: go_out.clone() }) as Box<dyn Recognizer>;
         let pool = RecogniserPool::start((0..n_recognisers).map(gated).collect(), config).unwrap();
-        let (post, items) = Post::to_channel(1_000);
+        let (post, Inbox { items, .. }) = Post::to_inbox(1_000);
         Self { pool, began, go, items, post }
     }
 
@@ -271,7 +271,7 @@ fn a_recogniser_that_rests_leaves_the_jobs_to_others_unless_it_is_the_last() {
             policy: DecodePolicy::default(),
             measured: None,
         };
-        let (post, items) = Post::to_channel(1_000);
+        let (post, Inbox { items, .. }) = Post::to_inbox(1_000);
         let pool = RecogniserPool::start(recognizers, config).unwrap();
         let feed = asker(&pool, 0, post);
         (100..120).for_each(|n_hops| hand_in(&feed, n_hops, true, Duration::ZERO));

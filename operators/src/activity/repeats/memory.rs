@@ -2,8 +2,8 @@
 
 use super::print::Print;
 
-/// Prints that are remembered, four hops apart: 43 minutes. With their index 0.5 MB.
-const MEMORY: usize = 1 << 16;
+/// Prints that are remembered, four hops apart: 43 minutes. With their index 0.4 MB.
+const MEMORY: usize = 1 << u16::BITS;
 /// Prints younger than this are not found, 60 s: music repeats itself at once, a station later.
 const AGE_MIN: u64 = 1_500;
 
@@ -11,8 +11,9 @@ const AGE_MIN: u64 = 1_500;
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
     prints: Vec<u32>,
-    /// Number of a print with these bits, by a hash of them: the newest. Its low 32 bits, which last for five years.
-    index: Vec<u32>,
+    /// Place of a print with these bits, by a hash of them: the newest that is old enough. What is in that place by now
+    /// may be another print: one with these bits, if it is old enough, has its own place here.
+    index: Vec<u16>,
     newest: u64,
 }
 
@@ -34,7 +35,7 @@ impl Memory {
         let old_enough = self.newest.saturating_sub(AGE_MIN);
         let bits = self.bits(old_enough);
         if bits != 0 {
-            self.index[hash(bits)] = old_enough as u32;
+            self.index[hash(bits)] = place(old_enough) as u16;
         }
     }
 
@@ -42,6 +43,12 @@ impl Memory {
     pub(super) fn bits(&self, number: u64) -> u32 {
         let is_there = number > 0 && number <= self.newest && self.newest - number < MEMORY as u64;
         if is_there { self.prints[place(number)] } else { 0 }
+    }
+
+    /// Number of the newest print in a place; 0 where there is none.
+    fn newest_in(&self, place: u16) -> u64 {
+        let age = (self.newest as u16).wrapping_sub(place);
+        self.newest.saturating_sub(u64::from(age))
     }
 
     /// Earlier prints that are like `print`, but for doubtful bits.
@@ -53,8 +60,9 @@ impl Memory {
         let choices = if print.bits == 0 { 0..0 } else { 0..1 << print.doubtful.len() };
         choices.filter_map(move |choice| {
             let bits = flipped(choice);
-            let number = u64::from(self.index[hash(bits)]);
-            (bits != 0 && self.bits(number) == bits).then_some(number)
+            let number = self.newest_in(self.index[hash(bits)]);
+            let is_old_enough = number + AGE_MIN <= self.newest;
+            (bits != 0 && is_old_enough && self.bits(number) == bits).then_some(number)
         })
     }
 }
@@ -92,5 +100,23 @@ mod tests {
         }
         assert_eq!(found(&memory), [0; 0]);
         assert_eq!(memory.bits(1), 0);
+    }
+
+    #[test]
+    fn a_young_print_in_the_place_of_an_old_one_is_not_found() {
+        let mut memory = Memory::new();
+        let sought = Print { bits: 0b1010, doubtful: [1, 2, 4] };
+        memory.add(sought.bits);
+        for n in 0..MEMORY as u64 - 1 {
+            memory.add(1 << 21 | n as u32);
+        }
+        memory.add(sought.bits);
+        let found = |memory: &Memory| memory.like(&sought).collect::<Vec<_>>();
+        for n in 0..AGE_MIN - 1 {
+            memory.add(1 << 22 | n as u32);
+        }
+        assert_eq!((memory.newest, found(&memory)), (MEMORY as u64 + AGE_MIN, vec![]));
+        memory.add(0);
+        assert_eq!(found(&memory), [MEMORY as u64 + 1]);
     }
 }
