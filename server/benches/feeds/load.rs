@@ -11,13 +11,12 @@ use engine::event::{Gap, GapReason};
 use engine::time::{MediaTime, SampleRate};
 use server::run::FeedRun;
 
-use crate::measure::Probe;
-
 const RATE_HZ: u32 = 48_000;
 const BLOCK_FRAMES: usize = 960;
 /// Stereo at 48 kHz, like a station.
 pub(crate) static FORMAT: LazyLock<Format> =
     LazyLock::new(|| Format::new(SampleRate::new(RATE_HZ).unwrap(), 2).unwrap());
+const GOLDEN_RATIO: f64 = 0.618_033_988_749_894_9;
 /// Continuous readings; every feed hears all of it in turn.
 const SETS: [&str; 3] = ["ljspeech", "librispeech-bits", "fleurs"];
 
@@ -60,11 +59,19 @@ impl Speech {
         self.0.len() / RATE_HZ as usize
     }
 
-    /// A block's samples for feed `idx` of `n_feeds` from `frame` on.
-    fn samples(&self, idx: usize, n_feeds: usize, frame: u64) -> Vec<f32> {
-        let offset = self.0.len() / n_feeds * idx;
-        let at = |n: usize| (offset + frame as usize + n) % self.0.len();
-        (0..BLOCK_FRAMES).map(|n| self.0[at(n)]).collect()
+    /// Fills `samples` with what feed `idx` hears from `frame` on. The same feed hears the same, however many there are.
+    fn copy(&self, idx: usize, frame: u64, samples: &mut [f32]) {
+        // Multiples of the golden ratio never come near each other.
+        let share = (idx as f64 * GOLDEN_RATIO).fract();
+        let offset = (self.0.len() as f64 * share) as usize;
+        let mut at = (offset + frame as usize) % self.0.len();
+        let mut rest = samples;
+        while !rest.is_empty() {
+            let n = rest.len().min(self.0.len() - at);
+            let (now, later) = rest.split_at_mut(n);
+            now.copy_from_slice(&self.0[at..at + n]);
+            (at, rest) = (0, later);
+        }
     }
 }
 
@@ -78,12 +85,39 @@ fn decode(file: &Path) -> Vec<f32> {
     decoded.stdout.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
 }
 
-/// Plays `length` of speech to every run. What a run has no room for is left out, as a receiver would.
-pub(crate) fn play(runs: &mut [FeedRun], speech: &Speech, length: Duration, probe: &Probe) {
-    let n_feeds = runs.len();
+/// What a feed is played from, block by block.
+struct Tape<'a> {
+    speech: &'a Speech,
+    idx: usize,
+    samples: Vec<f32>,
+}
+
+impl<'a> Tape<'a> {
+    fn new(speech: &'a Speech, idx: usize, n_frames: usize) -> Self {
+        Self { speech, idx, samples: vec![0.0; n_frames] }
+    }
+
+    fn fill(&mut self, block: &mut Block, frame: u64, received_at: Instant) {
+        self.speech.copy(self.idx, frame, &mut self.samples);
+        block.restart(MediaTime::ZERO, frame, received_at);
+        block.extend_planar(&[&self.samples, &self.samples]);
+    }
+}
+
+/// Plays `length` of speech to every run, each block when it is due. What a run has no room for is left out, as a
+/// receiver would. Calls `at_third` when a third of it is over.
+pub(crate) fn play(
+    runs: &mut [FeedRun],
+    speech: &Speech,
+    length: Duration,
+    begin: impl FnOnce(Instant),
+    at_third: impl FnOnce(),
+) {
     let n_blocks = length.as_millis() as u64 / 20;
+    let mut tapes: Vec<Tape> = (0..runs.len()).map(|idx| Tape::new(speech, idx, BLOCK_FRAMES)).collect();
+    let mut at_third = Some(at_third);
     let began = Instant::now();
-    probe.begin(began);
+    begin(began);
     let parker = Parker::new();
     for n in 0..n_blocks {
         let frame = n * BLOCK_FRAMES as u64;
@@ -91,22 +125,36 @@ pub(crate) fn play(runs: &mut [FeedRun], speech: &Speech, length: Duration, prob
         while Instant::now() < due {
             parker.park_deadline(due);
         }
-        for (idx, run) in runs.iter_mut().enumerate() {
-            let samples = speech.samples(idx, n_feeds, frame);
+        for (run, tape) in runs.iter_mut().zip(&mut tapes) {
             match run.take(*FORMAT).unwrap() {
                 Some(mut block) => {
-                    block.restart(MediaTime::ZERO, frame, due);
-                    block.extend_planar(&[&samples, &samples]);
+                    tape.fill(&mut block, frame, due);
                     run.send(block);
                 }
                 None => {
                     let mut block = Block::new(*FORMAT, BLOCK_FRAMES, due);
-                    block.restart(MediaTime::ZERO, frame, due);
-                    block.extend_planar(&[&samples, &samples]);
+                    tape.fill(&mut block, frame, due);
                     let gap = Gap { frames: BLOCK_FRAMES as u64, reason: GapReason::Overload };
                     run.leave_out(block.span(), gap);
                 }
             }
         }
+        if 3 * n >= n_blocks {
+            at_third.take().into_iter().for_each(|look| look());
+        }
+    }
+}
+
+/// Plays to one run what feed `idx` hears, as fast as it takes it.
+pub(crate) fn play_unhurried(run: &mut FeedRun, speech: &Speech, idx: usize, length: Duration) {
+    let n_frames = run.block_frames(*FORMAT);
+    let n_all = length.as_millis() as u64 / 20 * BLOCK_FRAMES as u64;
+    let mut frame = 0;
+    while frame < n_all {
+        let n = n_frames.min((n_all - frame) as usize);
+        let mut block = run.take(*FORMAT).unwrap().expect("it waits for room");
+        Tape::new(speech, idx, n).fill(&mut block, frame, Instant::now());
+        run.send(block);
+        frame += n as u64;
     }
 }

@@ -1,122 +1,90 @@
 //! Many feeds of real speech in one process, at real-time pace: what they promise and what they get. `make bench-feeds`.
 //!
-//! `feeds [--finals] [--noise] [--scripted] [--secs N] [--recognisers N] FEEDS...`: a line for each number of feeds.
+//! Without arguments the whole table of what is promised, each bar beside what was measured; `--secs N` makes it
+//! shorter. With numbers of feeds a line for each:
+//!
+//! `feeds [--finals] [--noise] [--scripted] [--processes] [--kill-every SECS] [--lost] [--plot FILE.svg] [--secs N]
+//! [--recognisers N] FEEDS...`
+//!
 //! `--noise`: feeds without speech, a room at -50 dBFS. `--scripted`: a recogniser that costs nothing, to see what a feed
-//! takes beside recognition.
+//! takes beside recognition. `--processes`: recognisers in worker processes. `--kill-every`: one of them is killed, each
+//! in turn; compared with a run in which none is. `--lost`: words that an unhurried run of the same audio has. `--plot`:
+//! latencies and coverage by the number of feeds; a relative path begins at the root of the workspace.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod args;
+mod figures;
+mod heard;
 mod load;
 mod measure;
+mod plot;
+mod stage;
+mod system;
+mod table;
 
-use std::num::NonZeroUsize;
-use std::sync::Arc;
-use std::time::Duration;
+use std::process::ExitCode;
 
-use engine::lane::WhenFull;
-use models::store::{DEFAULT_MODEL, Store};
-use models::whisper::{Whisper, WhisperOptions};
-use models::{Recognizer, Scripted};
-use operators::{AnalysisConfig, DecodePolicy, UtteranceConfig};
-use server::host::Host;
-use server::publish::{FeedIdentity, WallClock};
-use server::recognise::{Admission, Entry, Listener, PoolConfig};
-use server::run::{FeedRun, Setup, Travel};
+use args::Args;
+use figures::Figures;
+use stage::Stage;
+use table::{Bar, Section};
 
-use load::Speech;
-use measure::{Cpu, Figures, Memory, Probe};
+fn main() -> ExitCode {
+    let args = match Args::read() {
+        Ok(args) => args,
+        Err(why) => {
+            eprintln!("{why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match args.section {
+        None if args.feeds.is_empty() => table::all(&args),
+        None => {
+            lines(&args);
+        }
+        Some(section) => return measure(section, &section.args(&args)),
+    }
+    ExitCode::SUCCESS
+}
 
-fn main() {
-    let mut secs = 60;
-    let (mut is_finals, mut is_noise, mut is_scripted) = (false, false, false);
-    let mut n_recognisers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let mut feeds = Vec::new();
-    let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
-    let number = |arg: Option<String>| arg.expect("a number").parse().expect("a number");
-    while let Some(arg) = args.next() {
-        match arg.as_str() {
-            "--finals" => is_finals = true,
-            "--noise" => is_noise = true,
-            "--scripted" => is_scripted = true,
-            "--secs" => secs = number(args.next()),
-            "--recognisers" => n_recognisers = number(args.next()),
-            n_feeds => feeds.push(number(Some(n_feeds.to_owned()))),
+/// A section and its bars; fails where one does not hold.
+fn measure(section: Section, args: &Args) -> ExitCode {
+    let bars = section.bars(&lines(args));
+    bars.iter().for_each(|bar| println!("{bar}"));
+    if bars.iter().all(Bar::holds) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Measures and prints a line for each number of feeds; two where recognisers are killed.
+fn lines(args: &Args) -> Vec<Figures> {
+    let mut stage = match Stage::new(args) {
+        Ok(stage) => stage,
+        Err(why) => {
+            println!("skipped: {why}");
+            return Vec::new();
+        }
+    };
+    let title = stage.title();
+    println!("{title}\n{}", Figures::HEADER);
+    let mut all = Vec::new();
+    let mut line = |n_feeds, kill_every| {
+        let figures = stage.line(n_feeds, kill_every);
+        println!("{figures}");
+        all.push(figures);
+    };
+    for &n_feeds in &args.feeds {
+        line(n_feeds, None);
+        if args.kill_every.is_some() {
+            line(n_feeds, args.kill_every);
         }
     }
-    let speech = match if is_noise { Ok(Speech::noise()) } else { Speech::read() } {
-        Ok(speech) => speech,
-        Err(why) => return println!("skipped: {why}"),
-    };
-    println!(
-        "{} s a line, {} s of {}, {n_recognisers} recognisers, {}",
-        secs,
-        speech.secs(),
-        if is_noise { "noise" } else { "speech" },
-        if is_finals { "finals only" } else { "with partials" }
-    );
-    println!("{}", Figures::HEADER);
-    let whisper = (!is_scripted).then(|| whisper(n_recognisers));
-    for n_feeds in feeds {
-        let recognizer = |_| -> Box<dyn Recognizer> {
-            match &whisper {
-                Some(whisper) => Box::new(whisper.recognizer().unwrap()),
-                None => Box::new(Scripted::new()),
-            }
-        };
-        let recognizers = (0..n_recognisers).map(recognizer).collect();
-        println!("{}", run(n_feeds, &speech, Duration::from_secs(secs as u64), is_finals, recognizers));
+    if args.kill_every.is_some() {
+        all.chunks_exact(2).for_each(|pair| println!("{}", table::compare(&pair[0], &pair[1])));
     }
-}
-
-/// Room for `n` recognisers.
-fn whisper(n: usize) -> Arc<Whisper> {
-    let store = Store::open(Store::default_dir().unwrap()).unwrap();
-    let model = store.resolve(DEFAULT_MODEL).expect("the model is there: make weights");
-    let options =
-        WhisperOptions { n_recognizers_max: NonZeroUsize::new(n).unwrap(), ..WhisperOptions::default() };
-    Whisper::load(&model, options).unwrap()
-}
-
-fn run(
-    n_feeds: usize,
-    speech: &Speech,
-    length: Duration,
-    is_finals: bool,
-    recognizers: Vec<Box<dyn Recognizer>>,
-) -> Figures {
-    let pool = PoolConfig {
-        finals_max: 16,
-        when_full: WhenFull::ShedAfter(Duration::ZERO),
-        patience: Some(Duration::from_millis(3_500)),
-        policy: DecodePolicy { retry_contexts: vec![768, 896], ..DecodePolicy::default() },
-        measured: None,
-    };
-    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let host = Arc::new(Host::start(cores, recognizers, pool).unwrap());
-    let mut utterances = UtteranceConfig::live();
-    if is_finals {
-        utterances = UtteranceConfig { partial: None, ..utterances };
+    if let Some(path) = &args.plot {
+        match plot::write(path, &title, &all) {
+            Ok(path) => println!("plot: {}", path.display()),
+            Err(error) => eprintln!("{}: {error}", path.display()),
+        }
     }
-    let probe = Arc::new(Probe::default());
-    let make = |idx: usize| {
-        let setup = Setup {
-            identity: FeedIdentity { name: format!("feed-{idx}"), epoch: 1 },
-            clock: WallClock::live(),
-            travel: Travel::LIVE,
-            analysis: AnalysisConfig { utterances: Some(utterances.clone()), ..AnalysisConfig::default() },
-            listener: Listener::new(None),
-            entry: Entry { priority: 0, admission: Admission::Always },
-            sinks: vec![probe.sink()],
-        };
-        FeedRun::start(setup, Arc::clone(&host)).unwrap()
-    };
-    let memory = Memory::now();
-    let mut runs: Vec<FeedRun> = (0..n_feeds).map(make).collect();
-    let cpu = Cpu::now();
-    load::play(&mut runs, speech, length, &probe);
-    let cpu = Cpu::now().since(&cpu);
-    let memory = Memory::now().since(&memory);
-    probe.over();
-    let tallies = runs.into_iter().map(|run| run.finish().unwrap()).collect();
-    drop(host);
-    probe.figures(n_feeds, length, cpu, memory, tallies)
+    all
 }
