@@ -8,7 +8,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 AIRCHECK ?= cargo run --locked --release --quiet --bin aircheck --
 MODEL ?=
 ARGS ?= --help
-FEEDS ?= 1 4 8 12 16
+FEEDS ?=
 BENCH_ARGS ?=
 
 help: ## lists the tasks
@@ -52,7 +52,7 @@ bench-words: setup ## words wrong and words invented, beside offline Whisper (ne
 bench-watch: setup ## one live feed of speech: latency, processor, memory
 	@scripts/bench-watch.sh
 
-bench-feeds: setup ## many feeds of speech at once: latency, gaps, processor (FEEDS="24 40" BENCH_ARGS=--finals)
+bench-feeds: setup ## many feeds at once, each promise beside what they get; one table: FEEDS="24 40" BENCH_ARGS=--finals
 	$(AIRCHECK) models pull
 	cargo bench --locked -p aircheck-server --bench feeds -- $(BENCH_ARGS) $(FEEDS)
 

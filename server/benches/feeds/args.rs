@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::load::Outages;
 use crate::table::Section;
 
 /// What is measured.
@@ -18,6 +19,8 @@ pub(crate) struct Args {
     pub(crate) is_finals: bool,
     /// Noise in place of speech.
     pub(crate) is_noise: bool,
+    /// Every fourth feed falls silent for a while.
+    pub(crate) outages: Outages,
     /// A recogniser that costs nothing.
     pub(crate) is_scripted: bool,
     /// Recognition in processes of its own.
@@ -43,6 +46,7 @@ impl Default for Args {
             n_recognisers: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
             is_finals: false,
             is_noise: false,
+            outages: Outages::None,
             is_scripted: false,
             is_processes: false,
             is_lost: false,
@@ -67,6 +71,7 @@ impl Args {
             match arg.as_str() {
                 "--finals" => read.is_finals = true,
                 "--noise" => read.is_noise = true,
+                "--outages" => read.outages = Outages::Some,
                 "--scripted" => read.is_scripted = true,
                 "--processes" => read.is_processes = true,
                 "--lost" => read.is_lost = true,
@@ -84,6 +89,7 @@ impl Args {
     fn check(mut self) -> Result<Self, String> {
         let is_custom = self.is_finals
             || self.is_noise
+            || self.outages == Outages::Some
             || self.is_scripted
             || self.is_processes
             || self.is_lost

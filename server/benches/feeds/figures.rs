@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use engine::event::EventKind;
 use server::publish::Tally;
 
 use crate::heard::Missing;
@@ -46,6 +47,8 @@ pub(crate) struct Figures {
     /// p99, s.
     pub(crate) signals: f64,
     n_signals: usize,
+    /// Alerts of dead air.
+    n_dead_air: u64,
     n_words: u64,
     n_partials: u64,
     pub(crate) n_gaps: u64,
@@ -79,6 +82,7 @@ impl Figures {
             n_feeds,
             steps: std::array::from_fn(at_step),
             n_signals: seen.signals.len(),
+            n_dead_air: tallies.iter().filter_map(|t| t.alerts.get(&EventKind::AlertDeadAir)).sum(),
             words: quantiles(&mut seen.words),
             finals: quantiles(&mut seen.finals),
             signals: quantiles(&mut seen.signals)[2],
@@ -175,8 +179,8 @@ impl Figures {
         write!(
             f,
             "\n       feeds at step 0 to 4 of the ladder at the end: {all} {no_partials} {once} {others_first} {no_speech}; \
-             {} signals; memory {third} kB at a third, {end} kB at the end",
-            self.n_signals
+             {} signals, {} feeds dead; memory {third} kB at a third, {end} kB at the end",
+            self.n_signals, self.n_dead_air
         )
     }
 }

@@ -78,7 +78,7 @@ impl Missing {
                 is_used[found] = true;
             } else if heard.gaps.iter().any(|(from, to)| (*from..*to).contains(&word.middle())) {
                 self.n_in_gaps += 1;
-            } else if heard.words.iter().any(|other| other.start <= word.end && word.start <= other.end) {
+            } else if heard.words.iter().any(|other| other.start < word.end && word.start < other.end) {
                 self.n_otherwise += 1;
             } else {
                 self.lost.push((idx, word.middle(), word.text.clone()));

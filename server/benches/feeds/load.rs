@@ -1,5 +1,6 @@
 //! The load: real speech, every feed at another place of it, in blocks of 20 ms at real-time pace.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -85,36 +86,59 @@ fn decode(file: &Path) -> Vec<f32> {
     decoded.stdout.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
 }
 
+/// Whether feeds fall silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outages {
+    None,
+    /// Every fourth one, for long enough that it is dead air.
+    Some,
+}
+
+/// When, s.
+const OUTAGE: Range<u64> = 10..22;
+
+/// What is played.
+#[derive(Clone, Copy)]
+pub(crate) struct Programme<'a> {
+    pub(crate) speech: &'a Speech,
+    pub(crate) outages: Outages,
+    pub(crate) length: Duration,
+}
+
 /// What a feed is played from, block by block.
 struct Tape<'a> {
-    speech: &'a Speech,
+    programme: Programme<'a>,
     idx: usize,
     samples: Vec<f32>,
 }
 
 impl<'a> Tape<'a> {
-    fn new(speech: &'a Speech, idx: usize, n_frames: usize) -> Self {
-        Self { speech, idx, samples: vec![0.0; n_frames] }
+    fn new(programme: Programme<'a>, idx: usize, n_frames: usize) -> Self {
+        Self { programme, idx, samples: vec![0.0; n_frames] }
     }
 
     fn fill(&mut self, block: &mut Block, frame: u64, received_at: Instant) {
-        self.speech.copy(self.idx, frame, &mut self.samples);
+        let Programme { speech, outages, .. } = self.programme;
+        speech.copy(self.idx, frame, &mut self.samples);
+        let is_silent = OUTAGE.contains(&(frame / u64::from(RATE_HZ)));
+        if outages == Outages::Some && self.idx % 4 == 3 && is_silent {
+            self.samples.fill(0.0);
+        }
         block.restart(MediaTime::ZERO, frame, received_at);
         block.extend_planar(&[&self.samples, &self.samples]);
     }
 }
 
-/// Plays `length` of speech to every run, each block when it is due. What a run has no room for is left out, as a
+/// Plays `programme` to every run, each block when it is due. What a run has no room for is left out, as a
 /// receiver would. Calls `at_third` when a third of it is over.
 pub(crate) fn play(
     runs: &mut [FeedRun],
-    speech: &Speech,
-    length: Duration,
+    programme: Programme,
     begin: impl FnOnce(Instant),
     at_third: impl FnOnce(),
 ) {
-    let n_blocks = length.as_millis() as u64 / 20;
-    let mut tapes: Vec<Tape> = (0..runs.len()).map(|idx| Tape::new(speech, idx, BLOCK_FRAMES)).collect();
+    let n_blocks = programme.length.as_millis() as u64 / 20;
+    let mut tapes: Vec<Tape> = (0..runs.len()).map(|idx| Tape::new(programme, idx, BLOCK_FRAMES)).collect();
     let mut at_third = Some(at_third);
     let began = Instant::now();
     begin(began);
@@ -146,14 +170,14 @@ pub(crate) fn play(
 }
 
 /// Plays to one run what feed `idx` hears, as fast as it takes it.
-pub(crate) fn play_unhurried(run: &mut FeedRun, speech: &Speech, idx: usize, length: Duration) {
+pub(crate) fn play_unhurried(run: &mut FeedRun, programme: Programme, idx: usize) {
     let n_frames = run.block_frames(*FORMAT);
-    let n_all = length.as_millis() as u64 / 20 * BLOCK_FRAMES as u64;
+    let n_all = programme.length.as_millis() as u64 / 20 * BLOCK_FRAMES as u64;
     let mut frame = 0;
     while frame < n_all {
         let n = n_frames.min((n_all - frame) as usize);
         let mut block = run.take(*FORMAT).unwrap().expect("it waits for room");
-        Tape::new(speech, idx, n).fill(&mut block, frame, Instant::now());
+        Tape::new(programme, idx, n).fill(&mut block, frame, Instant::now());
         run.send(block);
         frame += n as u64;
     }

@@ -3,12 +3,13 @@
 //! Without arguments the whole table of what is promised, each bar beside what was measured; `--secs N` makes it
 //! shorter. With numbers of feeds a line for each:
 //!
-//! `feeds [--finals] [--noise] [--scripted] [--processes] [--kill-every SECS] [--lost] [--plot FILE.svg] [--secs N]
-//! [--recognisers N] FEEDS...`
+//! `feeds [--finals] [--noise] [--scripted] [--processes] [--kill-every SECS] [--lost] [--outages] [--plot FILE.svg]
+//! [--secs N] [--recognisers N] FEEDS...`
 //!
 //! `--noise`: feeds without speech, a room at -50 dBFS. `--scripted`: a recogniser that costs nothing, to see what a feed
 //! takes beside recognition. `--processes`: recognisers in worker processes. `--kill-every`: one of them is killed, each
-//! in turn; compared with a run in which none is. `--lost`: words that an unhurried run of the same audio has. `--plot`:
+//! in turn; compared with a run in which none is. `--lost`: words that an unhurried run of the same audio has.
+//! `--outages`: every fourth feed is silent from 10 to 22 s: dead air. `--plot`:
 //! latencies and coverage by the number of feeds; a relative path begins at the root of the workspace.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

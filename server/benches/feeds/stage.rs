@@ -22,7 +22,7 @@ use server::run::{FeedRun, Setup, Travel};
 use crate::args::Args;
 use crate::figures::{Deaths, Effort, Figures, Memory};
 use crate::heard::{Heard, Missing, Word};
-use crate::load::{self, Speech};
+use crate::load::{self, Programme, Speech};
 use crate::measure::Probe;
 use crate::system::{self, Cpu, memory_kb};
 
@@ -77,10 +77,10 @@ impl Stage {
         let mut memory = Memory { before: memory_kb(), ..Memory::default() };
         let run = |idx| FeedRun::start(self.setup(idx, Travel::LIVE, probe.sink(idx)), Arc::clone(&host));
         let mut runs: Vec<FeedRun> = (0..n_feeds).map(|idx| run(idx).unwrap()).collect();
-        let cpu = Cpu::now();
+        let (programme, cpu) = (self.programme(), Cpu::now());
         killing(kill_every, || {
             let at_third = || memory.third = memory_kb();
-            load::play(&mut runs, &self.speech, length, |at| probe.begin(at), at_third);
+            load::play(&mut runs, programme, |at| probe.begin(at), at_third);
         });
         let cpu = Cpu::now().since(&cpu);
         memory.end = memory_kb();
@@ -93,6 +93,10 @@ impl Stage {
         let seen = probe.seen();
         let missing = self.args.is_lost.then(|| self.missing(&seen.heard));
         Figures::new(seen, &tallies, &Effort { length, cpu, memory, deaths }, missing)
+    }
+
+    fn programme(&self) -> Programme<'_> {
+        Programme { speech: &self.speech, outages: self.args.outages, length: self.args.length() }
     }
 
     fn missing(&self, heard: &[Heard]) -> Missing {
@@ -155,7 +159,7 @@ impl Stage {
         let heard = Arc::new(Mutex::new(Heard::default()));
         let sink = Box::new(Ears(Arc::clone(&heard)));
         let mut run = FeedRun::start(self.setup(idx, Travel::BATCH, sink), Arc::clone(host)).unwrap();
-        load::play_unhurried(&mut run, &self.speech, idx, self.args.length());
+        load::play_unhurried(&mut run, self.programme(), idx);
         run.finish().unwrap();
         mem::take(&mut heard.lock().unwrap().words)
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::args::Args;
 use crate::figures::{BAR_SECS, Figures};
+use crate::load::Outages;
 
 /// Feeds that are promised: with partials, and finals only.
 const FEEDS_MIN: usize = 8;
@@ -83,7 +84,7 @@ impl Section {
             Self::Finals => Args { is_finals: true, ..args(&[24, 32, 40], minute) },
             Self::Noise => Args { is_noise: true, ..args(&[1, 65], minute / 2) },
             Self::Memory => Args { is_scripted: true, ..args(&[33, 65], minute / 2) },
-            Self::Overload => Args { is_lost: true, ..args(&[48], minute) },
+            Self::Overload => Args { is_lost: true, outages: Outages::Some, ..args(&[48], minute) },
             Self::Kills => Args {
                 is_processes: true,
                 is_lost: true,
