@@ -31,6 +31,8 @@ pub(crate) struct Args {
     pub(crate) kill_every: Option<Duration>,
     /// Where a plot goes.
     pub(crate) plot: Option<PathBuf>,
+    /// Costs, for another process to read.
+    pub(crate) is_brief: bool,
     /// One section of the table.
     pub(crate) section: Option<Section>,
 }
@@ -52,6 +54,7 @@ impl Default for Args {
             is_lost: false,
             kill_every: None,
             plot: None,
+            is_brief: false,
             section: None,
         }
     }
@@ -79,6 +82,7 @@ impl Args {
                 "--recognisers" => read.n_recognisers = number(&value()?)?,
                 "--kill-every" => read.kill_every = Some(secs(&value()?)?),
                 "--plot" => read.plot = Some(value()?.into()),
+                "--brief" => read.is_brief = true,
                 "--section" => read.section = Some(Section::named(&value()?)?),
                 n_feeds => read.feeds.push(number(n_feeds)?),
             }

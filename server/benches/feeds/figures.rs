@@ -100,6 +100,12 @@ impl Figures {
         }
     }
 
+    /// What all feeds take.
+    pub(crate) fn cost(&self) -> Cost {
+        let kb = self.memory.end.saturating_sub(self.memory.before);
+        Cost { n_feeds: self.n_feeds, cores: self.cores, kb }
+    }
+
     /// Words are seen in time, and nothing is missing.
     pub(crate) fn is_kept(&self) -> bool {
         self.words[1] <= BAR_SECS && self.loses_nothing()
@@ -145,10 +151,41 @@ impl fmt::Display for Figures {
             self.cores / self.n_feeds as f64,
             self.beside * 100.0,
             self.memory.end / 1_024,
-            self.memory.end.saturating_sub(self.memory.before) / self.n_feeds as u64,
+            self.cost().kb / self.n_feeds as u64,
             if self.is_conserved { "" } else { "  FRAMES LOST WITHOUT A GAP" }
         )?;
         self.fmt_rest(f)
+    }
+}
+
+/// What feeds take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cost {
+    pub(crate) n_feeds: usize,
+    pub(crate) cores: f64,
+    /// Memory beside what is there without feeds.
+    pub(crate) kb: u64,
+}
+
+impl Cost {
+    /// What one more feed takes, by what `many` take: cores, and kB.
+    pub(crate) fn of_one_more(self, many: Self) -> (f64, u64) {
+        let n_more = many.n_feeds.saturating_sub(self.n_feeds).max(1);
+        ((many.cores - self.cores) / n_more as f64, many.kb.saturating_sub(self.kb) / n_more as u64)
+    }
+
+    /// What [`fmt::Display`] wrote.
+    pub(crate) fn parse(line: &str) -> Option<Self> {
+        let mut fields = line.strip_prefix("cost ")?.split(' ');
+        let n_feeds = fields.next()?.parse().ok()?;
+        Some(Self { n_feeds, cores: fields.next()?.parse().ok()?, kb: fields.next()?.parse().ok()? })
+    }
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { n_feeds, cores, kb } = self;
+        write!(f, "cost {n_feeds} {cores} {kb}")
     }
 }
 

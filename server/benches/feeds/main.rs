@@ -50,7 +50,10 @@ fn main() -> ExitCode {
 
 /// A section and its bars; fails where one does not hold.
 fn measure(section: Section, args: &Args) -> ExitCode {
-    let bars = section.bars(&lines(args));
+    let bars = match section {
+        Section::Noise | Section::Memory => section.cost_bars(&table::costs(args)),
+        _ => section.bars(&lines(args)),
+    };
     bars.iter().for_each(|bar| println!("{bar}"));
     if bars.iter().all(Bar::holds) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -80,6 +83,9 @@ fn lines(args: &Args) -> Vec<Figures> {
     }
     if args.kill_every.is_some() {
         all.chunks_exact(2).for_each(|pair| println!("{}", table::compare(&pair[0], &pair[1])));
+    }
+    if args.is_brief {
+        all.iter().for_each(|figures| println!("{}", figures.cost()));
     }
     if let Some(path) = &args.plot {
         match plot::write(path, &title, &all) {
