@@ -13,6 +13,8 @@ mod pool;
 pub mod process;
 mod recogniser;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod tests;
