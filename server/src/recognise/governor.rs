@@ -153,9 +153,7 @@ impl Governor {
 
     /// A place for a feed with partials this often.
     pub(super) fn join(&self, entry: Entry, partial: Option<MediaTime>) -> Result<Arc<Seat>, Refused> {
-        let share = |work_a_second: f64| work_a_second * self.price.of(1_000).as_secs_f64() / 1e3;
-        let partials = partial.map_or(0.0, |time| share(PARTIALS_A_SECOND) / time.as_secs_f64().max(0.1));
-        let expected = Demand { finals: share(FINALS_A_SECOND), partials };
+        let expected = expected(&self.price, partial);
         let mut table = self.table();
         table.rows.retain(|row| row.seat.strong_count() > 0);
         if entry.admission == Admission::IfItFits && self.sheds() {
@@ -216,10 +214,29 @@ impl Governor {
     }
 }
 
+/// What a feed of continuous speech will ask for.
+fn expected(price: &Price, partial: Option<MediaTime>) -> Demand {
+    let share = |work_a_second: f64| work_a_second * price.of(1_000).as_secs_f64() / 1e3;
+    let partials = partial.map_or(0.0, |time| share(PARTIALS_A_SECOND) / time.as_secs_f64().max(0.1));
+    Demand { finals: share(FINALS_A_SECOND), partials }
+}
+
+/// What is planned for a feed.
+fn planned(demand: &Demand) -> f64 {
+    demand.finals + demand.partials / STRETCH_ADMITTED
+}
+
+/// Feeds of continuous speech with partials this often that `n_recognisers` let in, where [`super::measure`] says
+/// `measured`.
+#[must_use]
+pub fn feeds_admitted(measured: Duration, n_recognisers: usize, partial: Option<MediaTime>) -> u64 {
+    let needed = planned(&expected(&Price::new(Some(measured)), partial));
+    (PLANNED * n_recognisers as f64 / needed.max(1e-6)) as u64
+}
+
 impl Table {
     /// Whether another feed fits.
     fn check(&self, entry: &Entry, expected: Demand, room: f64) -> Result<(), Refused> {
-        let planned = |demand: &Demand| demand.finals + demand.partials / STRETCH_ADMITTED;
         let counts = |row: &&Row| row.rank.0.0 >= entry.priority;
         let taken: f64 = self.rows.iter().filter(counts).map(|row| planned(&row.usual)).sum();
         let needed = planned(&expected);
@@ -286,6 +303,11 @@ mod tests {
         let governor = governor();
         let joined: Vec<_> = (0..40).map_while(|_| governor.join(entry(0), PARTIAL).ok()).collect();
         assert_eq!(joined.len(), 15, "0.12 each of 1.84");
+        assert_eq!(
+            feeds_admitted(Duration::from_millis(384 * 4 / 10), 2, PARTIAL),
+            15,
+            "as it was said before"
+        );
         let refused = governor.join(entry(0), PARTIAL).unwrap_err();
         let expected = "a feed of continuous speech takes 0.12 of a recogniser; 1.80 of 1.84 that may be planned are \
                         taken by 15 feeds";

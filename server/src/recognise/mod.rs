@@ -20,7 +20,7 @@ mod simulation;
 mod tests;
 
 pub use cost::{measure, noise};
-pub use governor::{Admission, Entry, Refused, Seat};
+pub use governor::{Admission, Entry, Refused, Seat, feeds_admitted};
 pub use job::{Answer, Heard};
 pub use ladder::Step;
 pub use listener::Listener;
