@@ -69,7 +69,7 @@ impl Recognizer for Levels {
 /// What the analysis said, and when the audio that proves it was there.
 enum Said {
     Fact(Event),
-    Ask(Ask),
+    Ask(Box<Ask>),
 }
 
 /// Everything that the analysis says of `audio`, in the order of its proofs. The seed cuts it into blocks.
@@ -90,7 +90,8 @@ fn analyse(audio: &[f32], mut seed: u64) -> Vec<(MediaTime, Said)> {
     }
     analysis.flush(&mut |e: &Event| facts.push(e.clone()), &mut |a: &Ask| asks.push(a.clone()));
     let facts = facts.into_iter().map(|event| (event.proof, Said::Fact(event)));
-    let mut all: Vec<_> = facts.chain(asks.into_iter().map(|ask| (ask.head.proof, Said::Ask(ask)))).collect();
+    let mut all: Vec<_> =
+        facts.chain(asks.into_iter().map(|ask| (ask.head.proof, Said::Ask(Box::new(ask))))).collect();
     all.sort_by_key(|(proof, _)| *proof);
     all
 }
