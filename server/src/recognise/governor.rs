@@ -107,8 +107,9 @@ impl Seat {
 pub(super) struct Governor {
     pub(super) price: Price,
     n_recognisers: usize,
-    /// Recognisers that take jobs.
+    /// Recognisers that take jobs, and those that would fail.
     n_awake: AtomicUsize,
+    n_resting: AtomicUsize,
     judged_at: AtomicU64,
     /// Where feeds wait there is no overload.
     when_full: WhenFull,
@@ -140,6 +141,7 @@ impl Governor {
             price,
             n_recognisers,
             n_awake: AtomicUsize::new(n_recognisers),
+            n_resting: AtomicUsize::new(0),
             judged_at: AtomicU64::new(0),
             when_full,
             table: Mutex::default(),
@@ -173,7 +175,7 @@ impl Governor {
         let at = table.rows.partition_point(|other| other.rank < rank);
         table.rows.insert(at, row);
         if self.sheds() {
-            table.tell(self.n_awake());
+            table.tell(self.n_working());
         }
         Ok(seat)
     }
@@ -189,7 +191,7 @@ impl Governor {
             let elapsed = Duration::from_micros(elapsed);
             let mut table = self.table();
             table.rows.retain_mut(|row| row.measure(&self.price, elapsed));
-            table.tell(self.n_awake());
+            table.tell(self.n_working());
         }
     }
 
@@ -197,8 +199,19 @@ impl Governor {
         self.when_full != WhenFull::Wait
     }
 
-    fn n_awake(&self) -> usize {
-        self.n_awake.load(Ordering::Acquire)
+    /// Recognisers that would not fail.
+    fn n_working(&self) -> usize {
+        self.n_recognisers.saturating_sub(self.n_resting.load(Ordering::Acquire))
+    }
+
+    /// A recogniser would fail from now on.
+    pub(super) fn rest_begins(&self) {
+        self.n_resting.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// It would no longer.
+    pub(super) fn rest_ends(&self) {
+        self.n_resting.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Whether the calling recogniser, which would fail, may leave the jobs to others: when it is not the last one. It
