@@ -73,6 +73,21 @@ fn what_does_not_fit_is_refused_with_the_figures_and_the_rest_goes_on() {
 }
 
 #[test]
+fn what_makes_no_sense_is_said_before_anything_starts() {
+    let check = |args: &[&str], expected: &str| {
+        let output = aircheck().arg("watch").args(args).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
+        assert!(stderr.contains(expected) && stderr.lines().count() == 1, "{args:?}: {stderr}");
+    };
+    check(&["a.wav", "b.wav", "--feed", "a"], "--feed was given 1 times for 2 inputs");
+    check(&["x/a.wav", "y/a.wav"], "x/a.wav and y/a.wav would both be feed a.wav: use --feed");
+    check(&["-", "-", "--feed", "a", "--feed", "b"], "there is one stdin");
+    check(&["a.wav", "--important", "b"], "--important b: no such feed, expected one of a.wav");
+    check(&["a.wav", "b.wav", "--vtt", "c.vtt"], "--vtt is for one feed, 2 were given");
+}
+
+#[test]
 fn the_death_of_all_recognisers_costs_no_feed_a_word() {
     let input = sample("beckett.wav");
     let mut watching = aircheck()

@@ -71,6 +71,9 @@ fn wanted(args: &WatchArgs) -> Result<Vec<Wanted>, Failure> {
             let other = &other.input;
             return Err(Failure::Usage(format!("{other} and {input} would both be feed {name}: use --feed")));
         }
+        if matches!(input, Input::Stdin) && wanted.iter().any(|other| matches!(other.input, Input::Stdin)) {
+            return Err(Failure::Usage("- was given twice: there is one stdin".to_owned()));
+        }
         let admission = if args.admit_all { Admission::Always } else { Admission::IfItFits };
         let priority = u8::from(args.important.contains(&name));
         wanted.push(Wanted { name, input, entry: Entry { priority, admission } });
