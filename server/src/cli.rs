@@ -109,7 +109,7 @@ pub struct AnalysisArgs {
     /// Print the summary as one JSON object on stdout instead of a table.
     #[arg(long)]
     pub json: bool,
-    /// Speech recognition threads. Default: one a core for files, one for a stream.
+    /// Speech recognition threads. Default: one a core for files, one a stream up to the number of cores.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub threads: Option<u16>,
     /// Recognise speech in this process, as `analyze` does anyway; without it `watch` has a process for each thread,
@@ -135,15 +135,22 @@ pub struct AnalyzeArgs {
 /// `aircheck watch`.
 #[derive(Debug, Args)]
 pub struct WatchArgs {
-    /// http:// or https:// address of a stream, or a file, which is played at real-time pace.
-    #[arg(value_hint = ValueHint::Url)]
-    pub url: String,
+    /// http:// or https:// addresses of streams, or files, which are played at real-time pace. Several share this
+    /// machine; one that does not fit is refused.
+    #[arg(value_hint = ValueHint::Url, value_name = "INPUT", required = true)]
+    pub inputs: Vec<String>,
     /// End with the stream instead of connecting again.
     #[arg(long)]
     pub once: bool,
-    /// Name of the feed in events. Default: from the address.
+    /// Name of the feed in events. Default: from the address. Of several inputs each has one, in their order.
     #[arg(long, value_name = "NAME")]
-    pub feed: Option<String>,
+    pub feed: Vec<String>,
+    /// The feed of this name comes before others when there is not enough for all, and is let in at their expense.
+    #[arg(long, value_name = "NAME")]
+    pub important: Vec<String>,
+    /// Refuse no feed: where they do not all fit, those that came last go without some things, and it is told.
+    #[arg(long)]
+    pub admit_all: bool,
     /// Serve metrics for Prometheus at http://ADDRESS/metrics, for example 127.0.0.1:9464.
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
 
@@ -62,34 +63,95 @@ impl Stdout {
     }
 }
 
-/// Opens every output that `args` asks for; files are created at once, so that a wrong path is known at the start.
-pub fn sinks(args: &AnalysisArgs, stdout: Stdout) -> Result<Vec<Box<dyn Sink>>, OutputError> {
-    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    for (path, format) in [(&args.srt, SubtitleFormat::Srt), (&args.vtt, SubtitleFormat::Vtt)] {
-        if let Some(path) = path {
-            let subtitles = Subtitles::new(create(path)?, format).map_err(|e| failed(path, e))?;
-            sinks.push(Box::new(subtitles));
+/// The outputs of a run of one feed or of several.
+pub struct Outputs {
+    stdout: Stdout,
+    /// Of the only feed.
+    own: Vec<Box<dyn Sink>>,
+    /// Events of all feeds.
+    events: Option<Shared<BufWriter<File>>>,
+    terminal: Shared<BufWriter<io::Stdout>>,
+    is_shared: bool,
+}
+
+impl Outputs {
+    /// Opens every output that `args` asks for; files are created at once, so that a wrong path is known at the start.
+    pub fn open(args: &AnalysisArgs, n_feeds: usize) -> Result<Self, OutputError> {
+        let mut own: Vec<Box<dyn Sink>> = Vec::new();
+        for (path, format) in [(&args.srt, SubtitleFormat::Srt), (&args.vtt, SubtitleFormat::Vtt)] {
+            if let Some(path) = path {
+                let subtitles = Subtitles::new(create(path)?, format).map_err(|e| failed(path, e))?;
+                own.push(Box::new(subtitles));
+            }
         }
-    }
-    if let Some(path) = &args.transcript {
-        sinks.push(Box::new(TranscriptText::new(create(path)?)));
-    }
-    if let Some(path) = args.events.as_deref().filter(|path| *path != Path::new("-")) {
-        sinks.push(Box::new(Ndjson::new(create(path)?)));
-    }
-    match stdout {
-        Stdout::Captions => {
-            let paint = if std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) {
-                Paint::Plain
-            } else {
-                Paint::Colour
-            };
-            sinks.push(Box::new(Captions::new(BufWriter::new(io::stdout()), paint, columns())));
+        if let Some(path) = &args.transcript {
+            own.push(Box::new(TranscriptText::new(create(path)?)));
         }
-        Stdout::Events => sinks.push(Box::new(Ndjson::new(BufWriter::new(io::stdout())))),
-        Stdout::Json | Stdout::Summary => {}
+        let events = args.events.as_deref().filter(|path| *path != Path::new("-"));
+        Ok(Self {
+            stdout: Stdout::of(args),
+            own,
+            events: events.map(create).transpose()?.map(Shared::new),
+            terminal: Shared::new(BufWriter::new(io::stdout())),
+            is_shared: n_feeds > 1,
+        })
     }
-    Ok(sinks)
+
+    /// What stdout carries.
+    #[must_use]
+    pub const fn stdout(&self) -> Stdout {
+        self.stdout
+    }
+
+    /// The sinks of the next feed.
+    pub fn of_feed(&mut self, name: &str) -> Vec<Box<dyn Sink>> {
+        let mut sinks = std::mem::take(&mut self.own);
+        if let Some(events) = &self.events {
+            sinks.push(Box::new(Ndjson::new(events.clone())));
+        }
+        match self.stdout {
+            Stdout::Captions => {
+                let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+                let paint = if no_colour { Paint::Plain } else { Paint::Colour };
+                let captions = Captions::new(self.terminal.clone(), paint, columns());
+                sinks.push(Box::new(if self.is_shared { captions.labelled(name) } else { captions }));
+            }
+            Stdout::Events => sinks.push(Box::new(Ndjson::new(self.terminal.clone()))),
+            Stdout::Json | Stdout::Summary => {}
+        }
+        sinks
+    }
+}
+
+/// A writer that feeds share: what is written at once stays together.
+#[derive(Debug)]
+struct Shared<W>(Arc<Mutex<W>>);
+
+impl<W> Shared<W> {
+    fn new(writer: W) -> Self {
+        Self(Arc::new(Mutex::new(writer)))
+    }
+
+    /// A panic while writing leaves bytes behind, which is no reason to write no more.
+    fn writer(&self) -> MutexGuard<'_, W> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<W> Clone for Shared<W> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<W: Write> Write for Shared<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer().write_all(bytes).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer().flush()
+    }
 }
 
 fn create(path: &Path) -> Result<BufWriter<File>, OutputError> {

@@ -33,6 +33,20 @@ pub enum RunError {
     /// What was found out could not be written.
     #[error("cannot write the output: {0}")]
     Output(io::Error),
+    /// Frames were lost without a word: a fault of ours.
+    #[error(
+        "{received} frames were counted as received, {analysed} as analysed and {in_gaps} in gaps, of {offered} that came"
+    )]
+    Unaccounted {
+        /// Frames that the source gave.
+        offered: u64,
+        /// Frames that were counted.
+        received: u64,
+        /// Of them, analysed.
+        analysed: u64,
+        /// Of them, in gaps.
+        in_gaps: u64,
+    },
     /// The analysis panicked; a `gap` event says from where.
     #[error("the analysis failed at {0} s")]
     Analysis(MediaTime),
@@ -90,6 +104,8 @@ pub struct FeedRun {
     /// Its place among those that share the recognisers.
     seat: Option<Arc<Seat>>,
     open: Option<Open>,
+    /// Frames that the source gave, left out or not.
+    offered: u64,
 }
 
 /// A stretch of one format.
@@ -122,7 +138,7 @@ impl FeedRun {
             Err(refused) => (None, Some(refused)),
         };
         let (travel, config) = (setup.travel, setup.analysis);
-        let run = Self { travel, config, post, publisher, host, seat, open: None };
+        let run = Self { travel, config, post, publisher, host, seat, open: None, offered: 0 };
         match refused {
             None => Ok(run),
             Some(refused) => {
@@ -174,6 +190,7 @@ impl FeedRun {
                 block.explain_missing(Gap { frames: missing.frames, reason: missing.reason });
             }
             open.end = block.span().end;
+            self.offered += block.n_frames() as u64;
             open.lane.send(block);
         }
     }
@@ -183,6 +200,7 @@ impl FeedRun {
     pub fn leave_out(&mut self, span: Span, gap: Gap) {
         if let Some(open) = &mut self.open {
             let Gap { frames, reason } = gap;
+            self.offered += frames;
             let missing = open.missing.get_or_insert(Missing { span, frames: 0, reason });
             missing.span.end = span.end;
             missing.frames += frames;
@@ -195,13 +213,18 @@ impl FeedRun {
         self.post.clone()
     }
 
-    /// Ends the run: everything taken is analysed, recognised and published.
+    /// Ends the run: everything taken is analysed, recognised and published, and every frame accounted for.
     pub fn finish(mut self) -> Result<Tally, RunError> {
         let closed = self.close();
         // The recognisers post until everything asked for is answered.
         drop(self.post);
         let tally = self.publisher.join().map_err(RunError::Output)?;
         closed?;
+        let Conservation { received, analysed, in_gaps } = tally.conservation;
+        // A source that jumps ahead adds a gap of its own to what it gave.
+        if !tally.conservation.holds() || received < self.offered {
+            return Err(RunError::Unaccounted { offered: self.offered, received, analysed, in_gaps });
+        }
         Ok(tally)
     }
 

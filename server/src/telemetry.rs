@@ -36,6 +36,8 @@ pub enum Metric {
     Analysed,
     /// Audio in gaps.
     Shed,
+    /// Share of what arrived that was analysed.
+    Coverage,
     /// Step of the degradation ladder.
     DegradeLevel,
     /// 1 for the state that a feed is in.
@@ -60,7 +62,7 @@ pub enum Metric {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::EventLatency,
         Self::DeadlinesMissed,
         Self::StageWait,
@@ -68,6 +70,7 @@ impl Metric {
         Self::Received,
         Self::Analysed,
         Self::Shed,
+        Self::Coverage,
         Self::DegradeLevel,
         Self::State,
         Self::Lag,
@@ -91,6 +94,7 @@ impl Metric {
             Self::Received => "aircheck_audio_received_seconds",
             Self::Analysed => "aircheck_audio_analysed_seconds",
             Self::Shed => "aircheck_audio_shed_seconds",
+            Self::Coverage => "aircheck_coverage_ratio",
             Self::DegradeLevel => "aircheck_degrade_level",
             Self::State => "aircheck_feed_state",
             Self::Lag => "aircheck_lag_seconds",
@@ -120,6 +124,7 @@ impl Metric {
             Self::Received => describe_gauge!(self.name(), "audio that arrived"),
             Self::Analysed => describe_gauge!(self.name(), "audio that went through the analysis"),
             Self::Shed => describe_gauge!(self.name(), "audio in gaps"),
+            Self::Coverage => describe_gauge!(self.name(), "share of what arrived that was analysed"),
             Self::DegradeLevel => {
                 describe_gauge!(self.name(), "step of the degradation ladder, 0 = all is done")
             }
@@ -161,6 +166,7 @@ pub struct Telemetry {
     received: Gauge,
     analysed: Gauge,
     shed: Gauge,
+    coverage: Gauge,
     watermark: Gauge,
     lag: Gauge,
     degrade_level: Gauge,
@@ -175,6 +181,7 @@ impl Telemetry {
             received: gauge(Metric::Received),
             analysed: gauge(Metric::Analysed),
             shed: gauge(Metric::Shed),
+            coverage: gauge(Metric::Coverage),
             watermark: gauge(Metric::Watermark),
             lag: gauge(Metric::Lag),
             degrade_level: gauge(Metric::DegradeLevel),
@@ -252,6 +259,7 @@ impl Sink for Telemetry {
             self.received.set(secs(received));
             self.analysed.set(secs(analysed));
             self.shed.set(secs(in_gaps));
+            self.coverage.set(total.coverage());
         }
         self.watermark.set(end.as_secs_f64());
     }
@@ -276,7 +284,8 @@ mod tests {
         for (idx, metric) in Metric::ALL.into_iter().enumerate() {
             let name = metric.name();
             assert!(Metric::ALL[..idx].iter().all(|other| other.name() != name), "{name}");
-            let has_unit = ["_seconds", "_total", "_level", "_state"].iter().any(|unit| name.ends_with(unit));
+            let has_unit =
+                ["_seconds", "_total", "_ratio", "_level", "_state"].iter().any(|unit| name.ends_with(unit));
             assert!(name.starts_with("aircheck_") && has_unit, "{name}");
         }
     }

@@ -82,7 +82,7 @@ impl Transcriber {
     /// Checks the configuration.
     pub fn new(config: TranscriberConfig) -> Result<Self, BuildError> {
         check_range("pending_max", config.pending_max as f64, 2.0..=1_000.0, "2 to 1000")?;
-        Ok(Self { config, pending: VecDeque::with_capacity(config.pending_max) })
+        Ok(Self { config, pending: VecDeque::new() })
     }
 
     /// Takes note of a request, in the order in which `Utterances` made them.

@@ -1,16 +1,19 @@
 //! `aircheck analyze`: a file or a pipe, as fast as it goes.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::setup::{Pace, feed_name, prepare};
+use super::setup::{Pace, feed_name};
+use super::studio::Studio;
 use crate::cli::AnalyzeArgs;
 use crate::failure::Failure;
 use crate::ingest::{Audio, Fault, IngestError, Input, PcmSpec};
 use crate::publish::FeedIdentity;
 use crate::pump::{PumpError, Tempo, pump};
+use crate::recognise::{Admission, Entry};
 
 /// Runs the command.
 pub(super) fn run(args: &AnalyzeArgs) -> Result<(), Failure> {
@@ -25,7 +28,11 @@ pub(super) fn run(args: &AnalyzeArgs) -> Result<(), Failure> {
     };
     let mut audio = audio.map_err(ingest_failure)?;
     let identity = FeedIdentity { name: feed_name(&name), epoch: 1 };
-    let mut prepared = prepare(&args.analysis, Pace::Batch, identity, input.to_string(), Vec::new())?;
+    let mut studio = Studio::open(&args.analysis, Pace::Batch, NonZeroUsize::MIN)?;
+    let entry = Entry { priority: 0, admission: Admission::Always };
+    let prepared = studio.feed(identity, input.to_string(), entry, Vec::new());
+    drop(studio);
+    let mut prepared = prepared.map_err(Failure::runtime)?;
     let bar = bar();
     let mut progress = |audio: &Audio| bar.set_position(audio.position().as_millis() / 1_000);
     let pumped = pump(&mut audio, &mut prepared.run, Tempo::Free, &mut progress);

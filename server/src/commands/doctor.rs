@@ -16,7 +16,7 @@ use super::model::{load, store};
 use super::print;
 use crate::cli::DoctorArgs;
 use crate::failure::Failure;
-use crate::recognise::{measure, noise};
+use crate::recognise::{feeds_admitted, measure, noise};
 
 /// Share of the machine that may be planned for: the rest is for bursts.
 const LOAD_PLANNED: f64 = 0.7;
@@ -24,10 +24,8 @@ const LOAD_PLANNED: f64 = 0.7;
 const SIGNAL_SECS: usize = 20;
 /// Length of the audio that a recogniser is measured with, s.
 const DECODE_SECS: usize = 5;
-/// Recognition that a second of continuous speech takes with partials every second, in decodes of [`DECODE_SECS`] of
-/// wordless audio. By `make bench-words` on a machine where such a decode takes 167 ms: 0.241 s of processor.
-const DECODES_LIVE: f64 = 1.45;
-/// The same for a file, where there are only finals and longer utterances: 0.047 s of processor.
+/// Recognition that a second of continuous speech in a file takes, in decodes of [`DECODE_SECS`] of wordless audio. By
+/// `make bench-words` on a machine where such a decode takes 167 ms: 0.047 s of processor.
 const DECODES_FILE: f64 = 0.28;
 
 /// What was found.
@@ -59,7 +57,7 @@ struct ModelReport {
 /// What this machine can do, all its cores together.
 #[derive(Debug, Serialize)]
 struct Capacity {
-    /// Streams of continuous speech, each followed by a `watch` of its own.
+    /// Streams of continuous speech that one `watch` lets in.
     watch: u64,
     /// The same without transcript.
     watch_no_transcript: u64,
@@ -129,7 +127,11 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
 fn capacity(machine: Machine, without: Cost, decode: Cost) -> Capacity {
     let load = |decodes: f64| without.load + decodes * decode.load;
     Capacity {
-        watch: machine.fits(Cost { load: load(DECODES_LIVE), ..decode }),
+        watch: feeds_admitted(
+            Duration::from_secs_f64(decode.load),
+            machine.cores,
+            UtteranceConfig::live().partial,
+        ),
         watch_no_transcript: machine.fits(without),
         analyze_times_real_time: (machine.cores as f64 / load(DECODES_FILE)).round(),
     }
@@ -156,9 +158,8 @@ fn table(report: &Report) -> String {
             writeln!(out, "memory      {operators} MB a feed without transcript, {transcript} MB with it");
     }
     if let Some(Capacity { watch, watch_no_transcript, analyze_times_real_time }) = &report.capacity {
-        let load = LOAD_PLANNED * 100.0;
-        let _ = writeln!(out, "capacity    continuous speech on all cores, a process a feed:");
-        let _ = writeln!(out, "            {watch:>5} feeds of `watch` at {load:.0} % load");
+        let _ = writeln!(out, "capacity    continuous speech on all cores:");
+        let _ = writeln!(out, "            {watch:>5} feeds of `watch`; it refuses more");
         let _ = writeln!(out, "            {watch_no_transcript:>5} with --no-transcript");
         let _ = writeln!(out, "            {analyze_times_real_time:>5} x real time for `analyze`");
     }

@@ -6,6 +6,7 @@ mod model;
 mod models;
 mod recognizer;
 mod setup;
+mod studio;
 mod watch;
 
 use std::io::{self, Write};

@@ -1,28 +1,22 @@
-//! From arguments to a run: model, operators, keywords, sinks.
+//! From arguments to configurations: model, recognition, operators, keywords, names.
 
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use engine::event::LoudnessProfile;
 use engine::lane::WhenFull;
 use engine::time::MediaTime;
 use models::{DecodeOptions, Recognizer};
 use operators::{
-    AnalysisConfig, DeadAirConfig, DecodePolicy, KeywordRules, Keywords, LoudnessConfig, LoudnessTarget,
-    Meters, UtteranceConfig,
+    AnalysisConfig, DeadAirConfig, DecodePolicy, KeywordRules, LoudnessConfig, LoudnessTarget, Meters,
+    UtteranceConfig,
 };
 
 use super::model;
 use crate::cli::{AnalysisArgs, Profile};
 use crate::failure::Failure;
-use crate::host::Host;
-use crate::output::{Stdout, sinks};
-use crate::publish::{FeedIdentity, Sink, Tally, WallClock};
-use crate::recognise::{Admission, Entry, Listener, PoolConfig, measure};
-use crate::run::{FeedRun, RunError, Setup, Travel};
-use crate::summary::{RunFacts, Summary};
+use crate::recognise::PoolConfig;
 
 /// Finals of a file that may wait for a recogniser; more make the file wait.
 const BATCH_FINALS: usize = 4;
@@ -34,7 +28,7 @@ const LIVE_PATIENCE: Duration = Duration::from_millis(3_500);
 /// two recognisers from 210 to 275 MB for good: a recogniser keeps the memory of the longest context it has used.
 const RETRY_CONTEXTS: [u32; 2] = [768, 896];
 /// Target that loudness is compared with when none is asked for: what podcast platforms want.
-const DEFAULT_TARGET: LoudnessTarget = LoudnessTarget::PODCAST;
+pub(super) const DEFAULT_TARGET: LoudnessTarget = LoudnessTarget::PODCAST;
 
 /// How a feed is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,109 +39,21 @@ pub(super) enum Pace {
     Live,
 }
 
-/// A run and what its summary needs.
-pub(super) struct Prepared {
-    pub(super) run: FeedRun,
-    stdout: Stdout,
-    input: String,
-    model: Option<String>,
-    target: LoudnessTarget,
-    started: Instant,
+/// What speech is recognised with.
+pub(super) struct Speech {
+    pub(super) model: String,
+    pub(super) policy: DecodePolicy,
+    pub(super) recognizers: Vec<Box<dyn Recognizer>>,
 }
 
-/// Loads and opens everything, and starts the run's threads. `input` is shown to people: no secrets. `more`: sinks
-/// beside those that `args` ask for.
-pub(super) fn prepare(
-    args: &AnalysisArgs,
-    pace: Pace,
-    identity: FeedIdentity,
-    input: String,
-    more: Vec<Box<dyn Sink>>,
-) -> Result<Prepared, Failure> {
-    let keywords = args.keywords.as_deref().map(read_keywords).transpose()?;
-    let speech = if args.no_transcript { None } else { Some(speech(args, pace)?) };
-    let stdout = Stdout::of(args);
-    let target = args.profile.map_or(DEFAULT_TARGET, target_of);
-    let (model, policy, mut recognizers) = match speech {
-        Some(speech) => (Some(speech.model), speech.policy, speech.recognizers),
-        None => (None, DecodePolicy::default(), Vec::new()),
+/// Loads the model, for `n_feeds`.
+pub(super) fn speech(args: &AnalysisArgs, pace: Pace, n_feeds: NonZeroUsize) -> Result<Speech, Failure> {
+    let asked = args.threads.and_then(|n| NonZeroUsize::new(n.into()));
+    let n_threads = match pace {
+        Pace::Batch => cores(),
+        Pace::Live => cores().min(n_feeds),
     };
-    let measured = match recognizers.first_mut() {
-        Some(recognizer) if pace == Pace::Live => {
-            Some(measure(&mut **recognizer, 1).map_err(Failure::runtime)?)
-        }
-        _ => None,
-    };
-    let pool = match pace {
-        Pace::Batch => {
-            let when_full = WhenFull::Wait;
-            PoolConfig { finals_max: BATCH_FINALS, when_full, patience: None, policy, measured: None }
-        }
-        Pace::Live => {
-            let when_full = WhenFull::ShedAfter(Duration::ZERO);
-            let (finals_max, patience) = (LIVE_FINALS, Some(LIVE_PATIENCE));
-            PoolConfig { finals_max, when_full, patience, policy, measured }
-        }
-    };
-    let setup = Setup {
-        identity,
-        clock: if pace == Pace::Batch { WallClock::file() } else { WallClock::live() },
-        travel: if pace == Pace::Batch { Travel::BATCH } else { Travel::LIVE },
-        analysis: analysis(args, pace),
-        listener: Listener::new(keywords),
-        entry: Entry { priority: 0, admission: Admission::IfItFits },
-        sinks: sinks(args, stdout).map_err(Failure::usage)?.into_iter().chain(more).collect(),
-    };
-    let started = Instant::now();
-    let host = Host::start(NonZeroUsize::MIN, recognizers, pool).map_err(Failure::runtime)?;
-    let run = FeedRun::start(setup, Arc::new(host)).map_err(Failure::runtime)?;
-    Ok(Prepared { run, stdout, input, model, target, started })
-}
-
-impl Prepared {
-    /// Ends the run and prints the summary. `failure`: why the input ended before its end, reported after it.
-    pub(super) fn finish(self, failure: Option<Failure>) -> Result<(), Failure> {
-        let tally = match self.run.finish() {
-            Ok(tally) => tally,
-            // Whoever read our output has read enough.
-            Err(RunError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
-            Err(error) => return Err(failure.unwrap_or_else(|| Failure::runtime(error))),
-        };
-        if failure.is_none() || tally.conservation.received > 0 {
-            let facts = RunFacts {
-                input: self.input,
-                elapsed: self.started.elapsed(),
-                model: self.model,
-                target: (self.target.profile, self.target.lufs),
-            };
-            print_summary(facts, &tally, self.stdout)?;
-        }
-        failure.map_or(Ok(()), Err)
-    }
-}
-
-fn print_summary(facts: RunFacts, tally: &Tally, stdout: Stdout) -> Result<(), Failure> {
-    match stdout.print(&Summary::new(facts, tally)) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::Runtime(format!("cannot write the summary: {error}")))
-        }
-        _ => Ok(()),
-    }
-}
-
-struct Speech {
-    model: String,
-    policy: DecodePolicy,
-    recognizers: Vec<Box<dyn Recognizer>>,
-}
-
-fn speech(args: &AnalysisArgs, pace: Pace) -> Result<Speech, Failure> {
-    let one_a_core = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let n_threads = match (args.threads, pace) {
-        (Some(n), _) => NonZeroUsize::new(usize::from(n)).unwrap_or(NonZeroUsize::MIN),
-        (None, Pace::Batch) => one_a_core(),
-        (None, Pace::Live) => NonZeroUsize::MIN,
-    };
+    let n_threads = asked.unwrap_or(n_threads);
     let loaded = match pace {
         Pace::Live if !args.in_process => model::load_apart(&args.model, n_threads)?,
         // One file, and nobody else to hurt.
@@ -160,6 +66,25 @@ fn speech(args: &AnalysisArgs, pace: Pace) -> Result<Speech, Failure> {
         ..DecodePolicy::default()
     };
     Ok(Speech { model: loaded.name, policy, recognizers: loaded.recognizers })
+}
+
+/// Cores that this process may use.
+pub(super) fn cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// How recognition is queued.
+pub(super) fn pool(pace: Pace, policy: DecodePolicy, measured: Option<Duration>) -> PoolConfig {
+    match pace {
+        Pace::Batch => {
+            let (finals_max, when_full) = (BATCH_FINALS, WhenFull::Wait);
+            PoolConfig { finals_max, when_full, patience: None, policy, measured }
+        }
+        Pace::Live => {
+            let (finals_max, when_full) = (LIVE_FINALS, WhenFull::ShedAfter(Duration::ZERO));
+            PoolConfig { finals_max, when_full, patience: Some(LIVE_PATIENCE), policy, measured }
+        }
+    }
 }
 
 fn language(asked: &str, loaded: &model::Loaded) -> Result<Option<&'static str>, Failure> {
@@ -179,7 +104,8 @@ fn language(asked: &str, loaded: &model::Loaded) -> Result<Option<&'static str>,
     }
 }
 
-fn analysis(args: &AnalysisArgs, pace: Pace) -> AnalysisConfig {
+/// What is analysed of each feed.
+pub(super) fn analysis(args: &AnalysisArgs, pace: Pace) -> AnalysisConfig {
     let utterances = match pace {
         Pace::Batch => UtteranceConfig::batch(),
         Pace::Live => UtteranceConfig::live(),
@@ -199,7 +125,8 @@ fn analysis(args: &AnalysisArgs, pace: Pace) -> AnalysisConfig {
     }
 }
 
-fn target_of(profile: Profile) -> LoudnessTarget {
+/// The target of a profile.
+pub(super) fn target_of(profile: Profile) -> LoudnessTarget {
     match profile.loudness() {
         LoudnessProfile::EbuR128 => LoudnessTarget::EBU_R128,
         LoudnessProfile::AtscA85 => LoudnessTarget::ATSC_A85,
@@ -207,11 +134,11 @@ fn target_of(profile: Profile) -> LoudnessTarget {
     }
 }
 
-fn read_keywords(path: &Path) -> Result<Keywords, Failure> {
+/// The keywords of a file.
+pub(super) fn read_keywords(path: &Path) -> Result<KeywordRules, Failure> {
     let place = path.display();
     let list = std::fs::read_to_string(path).map_err(|e| Failure::Usage(format!("{place}: {e}")))?;
-    let rules = KeywordRules::parse(&list).map_err(|e| Failure::Usage(format!("{place}: {e}")))?;
-    Ok(Keywords::new(rules))
+    KeywordRules::parse(&list).map_err(|e| Failure::Usage(format!("{place}: {e}")))
 }
 
 /// The epoch of a feed that starts now: seconds since 1970, so that it rises with every start.

@@ -107,8 +107,9 @@ impl Seat {
 pub(super) struct Governor {
     pub(super) price: Price,
     n_recognisers: usize,
-    /// Recognisers that take jobs.
+    /// Recognisers that take jobs, and those that would fail.
     n_awake: AtomicUsize,
+    n_resting: AtomicUsize,
     judged_at: AtomicU64,
     /// Where feeds wait there is no overload.
     when_full: WhenFull,
@@ -127,9 +128,16 @@ struct Table {
 struct Row {
     rank: (Reverse<u8>, u64),
     seat: Weak<Seat>,
-    demand: Demand,
-    /// Over a longer time.
-    usual: Demand,
+    /// What it asks for, averaged over a short and a long time.
+    now: Work,
+    usual: Work,
+}
+
+/// Work asked for a second.
+#[derive(Clone, Copy, Debug)]
+struct Work {
+    finals: f64,
+    partials: f64,
 }
 
 impl Governor {
@@ -140,6 +148,7 @@ impl Governor {
             price,
             n_recognisers,
             n_awake: AtomicUsize::new(n_recognisers),
+            n_resting: AtomicUsize::new(0),
             judged_at: AtomicU64::new(0),
             when_full,
             table: Mutex::default(),
@@ -153,13 +162,11 @@ impl Governor {
 
     /// A place for a feed with partials this often.
     pub(super) fn join(&self, entry: Entry, partial: Option<MediaTime>) -> Result<Arc<Seat>, Refused> {
-        let share = |work_a_second: f64| work_a_second * self.price.of(1_000).as_secs_f64() / 1e3;
-        let partials = partial.map_or(0.0, |time| share(PARTIALS_A_SECOND) / time.as_secs_f64().max(0.1));
-        let expected = Demand { finals: share(FINALS_A_SECOND), partials };
+        let expected = expected(partial);
         let mut table = self.table();
         table.rows.retain(|row| row.seat.strong_count() > 0);
         if entry.admission == Admission::IfItFits && self.sheds() {
-            table.check(&entry, expected, PLANNED * self.n_recognisers as f64)?;
+            table.check(&entry, expected, &self.price, PLANNED * self.n_recognisers as f64)?;
         }
         table.n_joined += 1;
         let rank = (Reverse(entry.priority), table.n_joined);
@@ -171,11 +178,11 @@ impl Governor {
             partials: AtomicU64::new(0),
             step: AtomicU8::new(Step::All as u8),
         });
-        let row = Row { rank, seat: Arc::downgrade(&seat), demand: expected, usual: expected };
+        let row = Row { rank, seat: Arc::downgrade(&seat), now: expected, usual: expected };
         let at = table.rows.partition_point(|other| other.rank < rank);
         table.rows.insert(at, row);
         if self.sheds() {
-            table.tell(self.n_awake());
+            table.tell(&self.price, self.n_working());
         }
         Ok(seat)
     }
@@ -190,8 +197,8 @@ impl Governor {
         if is_mine {
             let elapsed = Duration::from_micros(elapsed);
             let mut table = self.table();
-            table.rows.retain_mut(|row| row.measure(&self.price, elapsed));
-            table.tell(self.n_awake());
+            table.rows.retain_mut(|row| row.measure(elapsed));
+            table.tell(&self.price, self.n_working());
         }
     }
 
@@ -199,8 +206,19 @@ impl Governor {
         self.when_full != WhenFull::Wait
     }
 
-    fn n_awake(&self) -> usize {
-        self.n_awake.load(Ordering::Acquire)
+    /// Recognisers that would not fail.
+    fn n_working(&self) -> usize {
+        self.n_recognisers.saturating_sub(self.n_resting.load(Ordering::Acquire))
+    }
+
+    /// A recogniser would fail from now on.
+    pub(super) fn rest_begins(&self) {
+        self.n_resting.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// It would no longer.
+    pub(super) fn rest_ends(&self) {
+        self.n_resting.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Whether the calling recogniser, which would fail, may leave the jobs to others: when it is not the last one. It
@@ -216,13 +234,40 @@ impl Governor {
     }
 }
 
+/// Work a second that a feed of continuous speech will ask for.
+fn expected(partial: Option<MediaTime>) -> Work {
+    let partials = partial.map_or(0.0, |time| PARTIALS_A_SECOND / time.as_secs_f64().max(0.1));
+    Work { finals: FINALS_A_SECOND, partials }
+}
+
+impl Work {
+    /// In recognisers at work.
+    fn demand(self, price: &Price) -> Demand {
+        let recognisers = |work: f64| work * price.of(1_000).as_secs_f64() / 1e3;
+        Demand { finals: recognisers(self.finals), partials: recognisers(self.partials) }
+    }
+
+    /// What is planned for it, in recognisers at work.
+    fn planned(self, price: &Price) -> f64 {
+        let Demand { finals, partials } = self.demand(price);
+        finals + partials / STRETCH_ADMITTED
+    }
+}
+
+/// Feeds of continuous speech with partials this often that `n_recognisers` let in, where [`super::measure`] says
+/// `measured`.
+#[must_use]
+pub fn feeds_admitted(measured: Duration, n_recognisers: usize, partial: Option<MediaTime>) -> u64 {
+    let needed = expected(partial).planned(&Price::new(Some(measured)));
+    (PLANNED * n_recognisers as f64 / needed.max(1e-6)) as u64
+}
+
 impl Table {
     /// Whether another feed fits.
-    fn check(&self, entry: &Entry, expected: Demand, room: f64) -> Result<(), Refused> {
-        let planned = |demand: &Demand| demand.finals + demand.partials / STRETCH_ADMITTED;
+    fn check(&self, entry: &Entry, expected: Work, price: &Price, room: f64) -> Result<(), Refused> {
         let counts = |row: &&Row| row.rank.0.0 >= entry.priority;
-        let taken: f64 = self.rows.iter().filter(counts).map(|row| planned(&row.usual)).sum();
-        let needed = planned(&expected);
+        let taken: f64 = self.rows.iter().filter(counts).map(|row| row.usual.planned(price)).sum();
+        let needed = expected.planned(price);
         // The first feed of a slow machine comes in, and has what there is.
         if taken > 0.0 && taken + needed > room {
             let n_feeds = self.rows.iter().filter(counts).count();
@@ -232,8 +277,8 @@ impl Table {
     }
 
     /// Judges, and tells each feed.
-    fn tell(&mut self, n_recognisers: usize) {
-        let demands: Vec<Demand> = self.rows.iter().map(|row| row.demand).collect();
+    fn tell(&mut self, price: &Price, n_recognisers: usize) {
+        let demands: Vec<Demand> = self.rows.iter().map(|row| row.now.demand(price)).collect();
         let steps = self.ladder.judge(&demands, n_recognisers);
         for (row, step) in self.rows.iter().zip(steps) {
             if let Some(seat) = row.seat.upgrade() {
@@ -245,13 +290,11 @@ impl Table {
 
 impl Row {
     /// Takes what was asked for in the last `elapsed`. `false`: the feed is over.
-    fn measure(&mut self, price: &Price, elapsed: Duration) -> bool {
+    fn measure(&mut self, elapsed: Duration) -> bool {
         let Some(seat) = self.seat.upgrade() else { return false };
-        let share = |work: &AtomicU64| {
-            price.of(work.swap(0, Ordering::Relaxed)).as_secs_f64() / elapsed.as_secs_f64()
-        };
-        let (finals, partials, step) = (share(&seat.finals), share(&seat.partials), seat.step());
-        for (demand, memory) in [(&mut self.demand, MEMORY), (&mut self.usual, LONG_MEMORY)] {
+        let a_second = |work: &AtomicU64| work.swap(0, Ordering::Relaxed) as f64 / elapsed.as_secs_f64();
+        let (finals, partials, step) = (a_second(&seat.finals), a_second(&seat.partials), seat.step());
+        for (demand, memory) in [(&mut self.now, MEMORY), (&mut self.usual, LONG_MEMORY)] {
             let weight = 1.0 - (-elapsed.as_secs_f64() / memory.as_secs_f64()).exp();
             demand.finals += weight * (finals - demand.finals);
             if step == Step::All {
@@ -286,6 +329,11 @@ mod tests {
         let governor = governor();
         let joined: Vec<_> = (0..40).map_while(|_| governor.join(entry(0), PARTIAL).ok()).collect();
         assert_eq!(joined.len(), 15, "0.12 each of 1.84");
+        assert_eq!(
+            feeds_admitted(Duration::from_millis(384 * 4 / 10), 2, PARTIAL),
+            15,
+            "as it was said before"
+        );
         let refused = governor.join(entry(0), PARTIAL).unwrap_err();
         let expected = "a feed of continuous speech takes 0.12 of a recogniser; 1.80 of 1.84 that may be planned are \
                         taken by 15 feeds";

@@ -13,12 +13,14 @@ mod pool;
 pub mod process;
 mod recogniser;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod tests;
 
 pub use cost::{measure, noise};
-pub use governor::{Admission, Entry, Refused, Seat};
+pub use governor::{Admission, Entry, Refused, Seat, feeds_admitted};
 pub use job::{Answer, Heard};
 pub use ladder::Step;
 pub use listener::Listener;

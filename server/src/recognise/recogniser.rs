@@ -69,30 +69,35 @@ impl Ear {
 /// Serves until the pool is closed and nothing waits.
 pub(super) fn run(mut ear: Ear, mut desk: Desk, shared: &Shared, parker: &Parker) {
     let mut badge = Badge::new();
+    let mut was_resting = false;
     loop {
         let is_closed = shared.is_closed.load(Ordering::Acquire);
-        if let Some(rest) = ear.rest()
+        let rest = ear.rest();
+        match (was_resting, rest) {
+            (false, Some(_)) => shared.governor.rest_begins(),
+            (true, None) => shared.governor.rest_ends(),
+            _ => {}
+        }
+        was_resting = rest.is_some();
+        badge.turn(if was_resting { State::Resting } else { State::Idle });
+        if let Some(rest) = rest
             && shared.governor.leave()
         {
             if is_closed {
                 return;
             }
-            badge.turn(State::Resting);
             parker.park_timeout(rest);
-            badge.turn(State::Idle);
             shared.governor.come_back();
             continue;
         }
-        match desk.next(&shared.outlook(Instant::now())) {
-            Some(job) => {
+        match (desk.next(&shared.outlook(Instant::now())), rest) {
+            (Some(job), _) => {
                 badge.turn(State::Busy);
                 serve(*job, &mut ear, shared);
             }
-            None if is_closed && desk.is_empty() => return,
-            None => {
-                badge.turn(State::Idle);
-                parker.park();
-            }
+            (None, _) if is_closed && desk.is_empty() => return,
+            (None, Some(rest)) => parker.park_timeout(rest),
+            (None, None) => parker.park(),
         }
     }
 }

@@ -107,6 +107,7 @@ struct SimFeed {
     arrivals: Vec<u64>,
     n_heard: usize,
     step: Step,
+    highest: Step,
     /// Words in audio that was asked for, for good.
     asked: Vec<u64>,
 }
@@ -167,8 +168,8 @@ impl Simulation {
         Now { instant: self.at(self.now), wall: Timestamp::from_second(1_800_000_000).unwrap() + since }
     }
 
-    /// Everything until all is heard and answered.
-    fn run(mut self) -> Vec<Vec<Record>> {
+    /// Everything until all is heard and answered; gives the highest step of the ladder, too.
+    fn run(mut self) -> (Vec<Vec<Record>>, Step) {
         while let Some(next) = self.next_event() {
             self.now = next;
             if self.random.percent(1) {
@@ -178,7 +179,8 @@ impl Simulation {
             self.recognise();
             self.publish();
         }
-        self.feeds.iter().map(|feed| feed.check(self.slowness)).collect()
+        let highest = self.feeds.iter().map(|feed| feed.highest).max();
+        (self.feeds.iter().map(|feed| feed.check(self.slowness)).collect(), highest.unwrap_or(Step::All))
     }
 
     fn next_event(&self) -> Option<u64> {
@@ -277,12 +279,14 @@ impl SimFeed {
             arrivals,
             n_heard: 0,
             step: Step::All,
+            highest: Step::All,
             asked: Vec::new(),
         }
     }
 
     fn keep_step(&mut self, now: Instant) {
         self.step = self.asker.step(now);
+        self.highest = self.highest.max(self.step);
         let partial = UtteranceConfig::live().partial.filter(|_| self.step == Step::All);
         let effort = Effort { partial, speculates: self.step < Step::OnceOnly };
         self.utterances.change_effort(effort).unwrap();
@@ -356,26 +360,30 @@ impl SimFeed {
     }
 }
 
-/// Everything published, as it goes over the wire.
-fn run(seed: u64) -> String {
-    let feeds = Simulation::new(seed).run();
+/// Everything published, as it goes over the wire, and the highest step of the ladder.
+fn run(seed: u64) -> (String, Step) {
+    let (feeds, highest) = Simulation::new(seed).run();
     let lines = feeds.iter().flatten().map(|record| serde_json::to_string(&record.envelope).unwrap());
-    lines.collect::<Vec<_>>().join("\n")
+    (lines.collect::<Vec<_>>().join("\n"), highest)
 }
 
 #[test]
 fn whatever_happens_every_word_is_told_once_or_lies_in_a_gap() {
+    let mut reached = BTreeMap::new();
     for seed in 0..SEEDS {
         let result = std::panic::catch_unwind(|| run(seed));
         assert!(result.is_ok(), "seed {seed}");
+        *reached.entry(result.unwrap().1).or_insert(0) += 1;
     }
+    let steps = [Step::All, Step::NoPartials, Step::OnceOnly, Step::OthersFirst];
+    assert!(steps.iter().all(|step| reached.contains_key(step)), "{reached:?}");
 }
 
 #[test]
 fn the_same_seed_gives_the_same_events_byte_for_byte() {
     let mut n_events = 0;
     for seed in 0..20 {
-        let (events, again) = (run(seed), run(seed));
+        let ((events, _), (again, _)) = (run(seed), run(seed));
         n_events += events.lines().count();
         let differs = events.lines().zip(again.lines()).find(|(a, b)| a != b);
         assert!(events == again, "seed {seed}: {differs:?}");

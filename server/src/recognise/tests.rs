@@ -12,7 +12,7 @@ use engine::time::{MediaTime, SampleRate};
 use models::{DecodeOptions, RecognizeError, Recognizer, Scripted, Transcription};
 use operators::{Ask, DecodePolicy, Hop, UtteranceConfig, Utterances, hop_time};
 
-use super::{Admission, Answer, Asker, Entry, Moments, PoolConfig, RecogniserPool};
+use super::{Admission, Answer, Asker, Entry, Moments, PoolConfig, RecogniserPool, Step};
 use crate::publish::{Inbox, Item, Post};
 
 /// Says how many samples it was given, and decodes when it is let.
@@ -282,6 +282,34 @@ fn a_recogniser_that_rests_leaves_the_jobs_to_others_unless_it_is_the_last() {
     };
     assert_eq!(answers(vec![Box::new(Resting), Box::new(Scripted::new()), Box::new(Resting)]), 0);
     assert_eq!(answers(vec![Box::new(Resting), Box::new(Resting)]), 20, "each at once, and with its reason");
+}
+
+#[test]
+fn while_no_recogniser_works_the_feeds_say_so() {
+    let config = PoolConfig {
+        finals_max: 8,
+        when_full: WhenFull::ShedAfter(Duration::ZERO),
+        patience: None,
+        policy: DecodePolicy::default(),
+        measured: None,
+    };
+    let (post, Inbox { items, .. }) = Post::to_inbox(1_000);
+    let pool = RecogniserPool::start(vec![Box::new(Resting), Box::new(Resting)], config).unwrap();
+    let feed = asker(&pool, 0, post);
+    let mut later = Instant::now();
+    while feed.step(later) != Step::NoSpeech {
+        later += 2 * SECOND;
+        std::thread::yield_now();
+    }
+    hand_in(&feed, 100, true, Duration::ZERO);
+    let answered = items.iter().find_map(|item| match item {
+        Item::Heard(heard) => Some(heard.answer),
+        _ => None,
+    });
+    assert!(
+        matches!(answered, Some(Answer::Failed(_))),
+        "not shed, but failed, with its cause: {answered:?}"
+    );
 }
 
 #[test]

@@ -28,12 +28,20 @@ pub struct Captions<W> {
     paint: Paint,
     columns: usize,
     partial_shown: bool,
+    /// Before each line, where several feeds share a terminal; then there are no partials, which need a line each.
+    label: Option<String>,
 }
 
 impl<W: Write + Send> Captions<W> {
     /// Draws to `out`, a terminal `columns` wide.
     pub fn new(out: W, paint: Paint, columns: usize) -> Self {
-        Self { out, paint, columns: columns.max(20), partial_shown: false }
+        Self { out, paint, columns: columns.max(20), partial_shown: false, label: None }
+    }
+
+    /// The same for one of several feeds that share a terminal.
+    #[must_use]
+    pub fn labelled(self, feed: &str) -> Self {
+        Self { label: Some(feed.to_owned()), ..self }
     }
 
     fn paint(&self, style: &str, text: &str) -> String {
@@ -47,7 +55,11 @@ impl<W: Write + Send> Captions<W> {
         self.clear_partial()?;
         let time = clock_time(record.envelope.data.span.start, '.');
         let (time, text) = (self.paint(DIM, &time), self.paint(style, &printable(text)));
-        writeln!(self.out, "{time}  {text}")
+        let line = match &self.label {
+            Some(feed) => format!("{}  {time}  {text}\n", self.paint(CYAN, feed)),
+            None => format!("{time}  {text}\n"),
+        };
+        self.out.write_all(line.as_bytes())
     }
 
     fn clear_partial(&mut self) -> io::Result<()> {
@@ -77,6 +89,7 @@ impl<W: Write + Send> Captions<W> {
 impl<W: Write + Send> Sink for Captions<W> {
     fn take(&mut self, record: &Record) -> io::Result<()> {
         match &record.envelope.data.body {
+            Body::Partial(_) if self.label.is_some() => Ok(()),
             Body::Partial(transcript) => self.partial(record, transcript),
             Body::Final(transcript) => self.line(record, BOLD, &transcript.text),
             Body::Alert(alert) => self.line(record, RED, &alert_text(&record.envelope, alert)),
@@ -89,6 +102,9 @@ impl<W: Write + Send> Sink for Captions<W> {
                 let cause = gap.cause.as_ref().map(|cause| format!(" ({cause})")).unwrap_or_default();
                 let text = format!("gap of {} s: {:?}{cause}", span.duration(), gap.reason);
                 self.line(record, RED, &text)
+            }
+            Body::Degraded(engine) | Body::Recovered(engine) | Body::Refused(engine) => {
+                self.line(record, RED, &engine.reason)
             }
             _ => Ok(()),
         }

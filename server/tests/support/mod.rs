@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -44,17 +45,20 @@ pub(crate) fn ffmpeg(args: &[&str], out: &Path) {
     assert!(output.status.success(), "ffmpeg {args:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Events of a run, each checked against the schema of its type, and the whole against the rules of a feed.
+/// Events of a run, each checked against the schema of its type, and those of each feed against the rules of a feed.
 pub(crate) fn events(ndjson: &[u8]) -> Vec<Value> {
     let text = std::str::from_utf8(ndjson).expect("events are UTF-8");
     let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     for event in &events {
         check_schema(event);
     }
-    let sequences: Vec<u64> =
-        events.iter().filter_map(|event| event.get("sequence")?.as_str()?.parse().ok()).collect();
-    let gapless: Vec<u64> = (1..=sequences.len() as u64).collect();
-    assert_eq!(sequences, gapless, "sequence numbers are gapless");
+    let mut last: BTreeMap<&str, u64> = BTreeMap::new();
+    for event in &events {
+        let Some(sequence) = event.get("sequence").and_then(Value::as_str) else { continue };
+        let last = last.entry(event["data"]["feed"].as_str().expect("every event has a feed")).or_default();
+        *last += 1;
+        assert_eq!(sequence.parse(), Ok(*last), "sequence numbers are gapless: {event}");
+    }
     events
 }
 
