@@ -1,5 +1,6 @@
 //! A line of the table.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -52,6 +53,8 @@ pub(crate) struct Figures {
     n_words: u64,
     n_partials: u64,
     pub(crate) n_gaps: u64,
+    /// Of gaps, by name.
+    reasons: BTreeMap<String, usize>,
     /// Share of the audio.
     in_gaps: f64,
     pub(crate) is_conserved: bool,
@@ -76,10 +79,15 @@ impl Figures {
             let c = &tally.conservation;
             c.received == c.analysed + c.in_gaps
         };
+        let mut reasons = BTreeMap::new();
+        for reason in seen.heard.iter().flat_map(|heard| &heard.reasons) {
+            *reasons.entry(format!("{reason:?}")).or_default() += 1;
+        }
         let at_step = |step| seen.heard.iter().filter(|heard| usize::from(heard.step) == step).count();
         let Cpu { all, recognise } = effort.cpu;
         Self {
             n_feeds,
+            reasons,
             steps: std::array::from_fn(at_step),
             n_signals: seen.signals.len(),
             n_dead_air: tallies.iter().filter_map(|t| t.alerts.get(&EventKind::AlertDeadAir)).sum(),
@@ -194,6 +202,9 @@ impl Figures {
     fn fmt_rest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(Deaths { n_deaths, n_retries }) = self.deaths {
             write!(f, "\n       recognisers: {n_deaths} deaths, {n_retries} requests tried again")?;
+        }
+        if !self.reasons.is_empty() {
+            write!(f, "\n       gaps: {:?}", self.reasons)?;
         }
         let Some(missing) = &self.missing else { return Ok(()) };
         let percent = |n: usize| format!("{:.2} %", missing.share(n) * 100.0);

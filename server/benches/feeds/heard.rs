@@ -1,6 +1,6 @@
 //! What was heard of a feed, and what of an unhurried run's words is missing in it.
 
-use engine::event::{Body, Data};
+use engine::event::{Body, Data, GapReason};
 use engine::time::Span;
 
 /// How far a word may be from its place.
@@ -27,6 +27,8 @@ pub(crate) struct Heard {
     pub(crate) words: Vec<Word>,
     /// Start and end, s.
     gaps: Vec<(f64, f64)>,
+    /// Why, of each gap.
+    pub(crate) reasons: Vec<GapReason>,
     /// Of the ladder, the last one told.
     pub(crate) step: u8,
 }
@@ -39,7 +41,10 @@ impl Heard {
                 let (start, end) = secs(word.span);
                 (!text.is_empty()).then(|| Word { text: text.to_lowercase(), start, end })
             })),
-            Body::Gap(_) => self.gaps.push(secs(data.span)),
+            Body::Gap(gap) => {
+                self.gaps.push(secs(data.span));
+                self.reasons.push(gap.reason);
+            }
             Body::Degraded(engine) | Body::Recovered(engine) => self.step = engine.step,
             _ => {}
         }
