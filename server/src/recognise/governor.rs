@@ -21,6 +21,9 @@ const MEMORY: Duration = Duration::from_secs(8);
 const LONG_MEMORY: Duration = Duration::from_secs(300);
 /// Partials may come this much more rarely than asked for before a feed is refused.
 const STRETCH_ADMITTED: f64 = 2.0;
+/// Share of what a feed of continuous speech asks for finals that a new one counts for in the ladder: what it must at
+/// least ask for, without what is decoded ahead. Nothing is shed on a guess alone.
+const NEW_FEED: f64 = 0.67;
 /// A feed that asks for no partials at present would ask for this many times what its finals take at most.
 const PARTIALS_PER_FINAL: f64 = 3.0;
 
@@ -178,7 +181,12 @@ impl Governor {
             partials: AtomicU64::new(0),
             step: AtomicU8::new(Step::All as u8),
         });
-        let row = Row { rank, seat: Arc::downgrade(&seat), now: expected, usual: expected };
+        let row = Row {
+            rank,
+            seat: Arc::downgrade(&seat),
+            now: Work { finals: NEW_FEED * expected.finals, ..expected },
+            usual: expected,
+        };
         let at = table.rows.partition_point(|other| other.rank < rank);
         table.rows.insert(at, row);
         if self.sheds() {
