@@ -8,18 +8,12 @@ use engine::audio::Block;
 use engine::continuity::{Conservation, Continuity};
 use engine::event::{Body, Engine, Event, Gap, GapReason};
 use engine::operator::Emit;
-use engine::time::{MediaTime, Span};
+use engine::time::Span;
 use engine::worker::Consumer;
 use operators::{Analysis, Ask, Effort};
 
 use crate::publish::{Item, Passage, Post, Seen};
 use crate::recognise::{Asker, Moments, Step};
-
-/// Time after which a partial that waits for a recogniser is brought up to date.
-const REFRESH: MediaTime = MediaTime::from_millis(300);
-
-/// A feed's way to the recognisers, and the time between partials that it is configured for.
-pub struct FeedAsker(pub Asker, pub Option<MediaTime>);
 
 type Events<'a> = dyn Emit<Event> + 'a;
 type Asks<'a> = dyn Emit<Ask> + 'a;
@@ -30,10 +24,8 @@ pub struct FeedConsumer {
     continuity: Continuity,
     post: Post,
     asker: Option<Asker>,
-    /// Configured time between partials.
-    partial: Option<MediaTime>,
     step: Step,
-    effort: Effort,
+    effort: Option<Effort>,
     /// When the newest block arrived.
     arrived_at: Instant,
     /// Dropped with the consumer: the lane was closed and everything in it was taken.
@@ -43,16 +35,14 @@ pub struct FeedConsumer {
 impl FeedConsumer {
     /// Pushes blocks through `analysis` and posts its events; speech goes to `asker`. Lets go of `done` at the end.
     #[must_use]
-    pub fn new(analysis: Analysis, post: Post, asker: Option<FeedAsker>, done: WaitGroup) -> Self {
-        let (asker, partial) = asker.map_or((None, None), |FeedAsker(asker, partial)| (Some(asker), partial));
+    pub fn new(analysis: Analysis, post: Post, asker: Option<Asker>, done: WaitGroup) -> Self {
         Self {
             analysis,
             continuity: Continuity::default(),
             post,
+            effort: asker.as_ref().map(|asker| asker.effort(Step::All)),
             asker,
-            partial,
             step: Step::All,
-            effort: Effort { partial, speculates: true },
             arrived_at: Instant::now(),
             _done: done,
         }
@@ -75,10 +65,8 @@ impl FeedConsumer {
     fn keep_step(&mut self, block: &Block, taken_at: Instant) {
         let Some(asker) = &self.asker else { return };
         let now = asker.step(taken_at);
-        let interval = |time: MediaTime| if asker.has_waiting_partial() { time.min(REFRESH) } else { time };
-        let partial = self.partial.filter(|_| now == Step::All).map(interval);
-        let effort = Effort { partial, speculates: now < Step::OnceOnly };
-        if std::mem::replace(&mut self.effort, effort) != effort
+        let effort = asker.effort(now);
+        if self.effort.replace(effort) != Some(effort)
             && let Err(error) = self.analysis.change_effort(effort)
         {
             tracing::warn!("a feed asks for recognition as before: {error}");

@@ -13,7 +13,7 @@ use engine::time::{MediaTime, Span};
 use operators::{Analysis, AnalysisConfig, BuildError};
 use thiserror::Error;
 
-use crate::feed::{FeedAsker, FeedConsumer};
+use crate::feed::FeedConsumer;
 use crate::host::Host;
 use crate::publish::{FeedIdentity, Item, Passage, Post, Publisher, Recorder, Seen, Sink, Tally, WallClock};
 use crate::recognise::{Entry, Listener, RecogniserPool, Refused, Seat};
@@ -243,9 +243,8 @@ impl FeedRun {
             when_full: self.travel.when_full,
         };
         let analysis = Analysis::new(format, block_frames, &self.config)?;
-        let partial = self.config.utterances.as_ref().and_then(|utterances| utterances.partial);
         let asker = |(pool, seat): (&RecogniserPool, &Arc<Seat>)| {
-            FeedAsker(pool.asker(Arc::clone(seat), format.rate(), self.post.clone()), partial)
+            pool.asker(Arc::clone(seat), format.rate(), self.post.clone())
         };
         let asker = self.host.pool().zip(self.seat.as_ref()).map(asker);
         let done = WaitGroup::new();

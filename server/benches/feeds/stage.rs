@@ -16,7 +16,7 @@ use operators::{AnalysisConfig, DecodePolicy, UtteranceConfig};
 use server::host::Host;
 use server::publish::{FeedIdentity, Record, Sink, Tally, WallClock};
 use server::recognise::process::{Counters, ProcessConfig, ProcessRecognizer};
-use server::recognise::{Admission, Entry, Listener, PoolConfig, measure};
+use server::recognise::{Admission, Entry, Listener, PoolConfig, RETRY_CONTEXTS, measure};
 use server::run::{FeedRun, Setup, Travel};
 
 use crate::args::Args;
@@ -74,7 +74,7 @@ impl Stage {
         // As `aircheck watch` does: else it would guess at first.
         let measured = recognizers.first_mut().map(|recognizer| measure(&mut **recognizer, 1).unwrap());
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let host = Arc::new(Host::start(cores, recognizers, live_pool(measured)).unwrap());
+        let host = Arc::new(Host::start(cores, recognizers, PoolConfig::live(policy(), measured)).unwrap());
         let probe = Arc::new(Probe::new(n_feeds, length));
         let mut memory = Memory { before: memory_kb(), ..Memory::default() };
         let run = |idx| FeedRun::start(self.setup(idx, Travel::LIVE, probe.sink(idx)), Arc::clone(&host));
@@ -148,7 +148,7 @@ impl Stage {
     fn hear(&mut self, n_feeds: usize) {
         let Some(whisper) = self.whisper.clone() else { return };
         let recognizers = (0..self.args.n_recognisers).map(|_| Box::new(whisper.recognizer().unwrap()) as _);
-        let pool = PoolConfig { when_full: WhenFull::Wait, patience: None, ..live_pool(None) };
+        let pool = PoolConfig::batch(policy());
         let host = Arc::new(Host::start(NonZeroUsize::MIN, recognizers.collect(), pool).unwrap());
         for first in (self.said.len()..n_feeds).step_by(UNHURRIED) {
             let feeds: Vec<usize> = (first..n_feeds.min(first + UNHURRIED)).collect();
@@ -177,15 +177,9 @@ impl Sink for Ears {
     }
 }
 
-/// As `aircheck watch` has it.
-fn live_pool(measured: Option<Duration>) -> PoolConfig {
-    PoolConfig {
-        finals_max: 16,
-        when_full: WhenFull::ShedAfter(Duration::ZERO),
-        patience: Some(Duration::from_millis(3_500)),
-        policy: DecodePolicy { retry_contexts: vec![768, 896], ..DecodePolicy::default() },
-        measured,
-    }
+/// As `aircheck watch` decodes.
+fn policy() -> DecodePolicy {
+    DecodePolicy { retry_contexts: RETRY_CONTEXTS.to_vec(), ..DecodePolicy::default() }
 }
 
 /// Room for `n` recognisers.

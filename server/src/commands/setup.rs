@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use engine::event::LoudnessProfile;
-use engine::lane::WhenFull;
 use engine::time::MediaTime;
 use models::{DecodeOptions, Recognizer};
 use operators::{
@@ -16,17 +15,8 @@ use operators::{
 use super::model;
 use crate::cli::{AnalysisArgs, Profile};
 use crate::failure::Failure;
-use crate::recognise::PoolConfig;
+use crate::recognise;
 
-/// Finals of a file that may wait for a recogniser; more make the file wait.
-const BATCH_FINALS: usize = 4;
-/// Finals of a live feed that may wait; more are shed, each as a gap.
-const LIVE_FINALS: usize = 16;
-/// How long after its deadline a final of a live feed is still decoded; then it is a gap.
-const LIVE_PATIENCE: Duration = Duration::from_millis(3_500);
-/// Encoder contexts at which a looping final is decoded again. The full context of 1500 would mend a few more, and take
-/// two recognisers from 210 to 275 MB for good: a recogniser keeps the memory of the longest context it has used.
-const RETRY_CONTEXTS: [u32; 2] = [768, 896];
 /// Target that loudness is compared with when none is asked for: what podcast platforms want.
 pub(super) const DEFAULT_TARGET: LoudnessTarget = LoudnessTarget::PODCAST;
 
@@ -62,7 +52,7 @@ pub(super) fn speech(args: &AnalysisArgs, pace: Pace, n_feeds: NonZeroUsize) -> 
     let language = language(&args.language, &loaded)?;
     let policy = DecodePolicy {
         options: DecodeOptions { language, ..DecodeOptions::default() },
-        retry_contexts: RETRY_CONTEXTS.to_vec(),
+        retry_contexts: recognise::RETRY_CONTEXTS.to_vec(),
         ..DecodePolicy::default()
     };
     Ok(Speech { model: loaded.name, policy, recognizers: loaded.recognizers })
@@ -71,20 +61,6 @@ pub(super) fn speech(args: &AnalysisArgs, pace: Pace, n_feeds: NonZeroUsize) -> 
 /// Cores that this process may use.
 pub(super) fn cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
-}
-
-/// How recognition is queued.
-pub(super) fn pool(pace: Pace, policy: DecodePolicy, measured: Option<Duration>) -> PoolConfig {
-    match pace {
-        Pace::Batch => {
-            let (finals_max, when_full) = (BATCH_FINALS, WhenFull::Wait);
-            PoolConfig { finals_max, when_full, patience: None, policy, measured }
-        }
-        Pace::Live => {
-            let (finals_max, when_full) = (LIVE_FINALS, WhenFull::ShedAfter(Duration::ZERO));
-            PoolConfig { finals_max, when_full, patience: Some(LIVE_PATIENCE), policy, measured }
-        }
-    }
 }
 
 fn language(asked: &str, loaded: &model::Loaded) -> Result<Option<&'static str>, Failure> {

@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use operators::{AnalysisConfig, DecodePolicy, KeywordRules, Keywords, LoudnessTarget};
 
-use super::setup::{DEFAULT_TARGET, Pace, analysis, cores, pool, read_keywords, speech, target_of};
+use super::setup::{DEFAULT_TARGET, Pace, analysis, cores, read_keywords, speech, target_of};
 use crate::cli::AnalysisArgs;
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::output::{Outputs, Stdout};
 use crate::publish::{FeedIdentity, Sink, Tally, WallClock};
-use crate::recognise::{Entry, Listener, measure};
+use crate::recognise::{Entry, Listener, PoolConfig, measure};
 use crate::run::{FeedRun, RunError, Setup, Travel};
 use crate::summary::{RunFacts, Summary};
 
@@ -36,16 +36,17 @@ impl Studio {
             Some(speech) => (Some(speech.model), speech.policy, speech.recognizers),
             None => (None, DecodePolicy::default(), Vec::new()),
         };
-        let measured = match recognizers.first_mut() {
-            Some(recognizer) if pace == Pace::Live => {
-                Some(measure(&mut **recognizer, 1).map_err(Failure::runtime)?)
+        let config = match (pace, recognizers.first_mut()) {
+            (Pace::Batch, _) => PoolConfig::batch(policy),
+            (Pace::Live, None) => PoolConfig::live(policy, None),
+            (Pace::Live, Some(recognizer)) => {
+                let measured = measure(&mut **recognizer, 1).map_err(Failure::runtime)?;
+                PoolConfig::live(policy, Some(measured))
             }
-            _ => None,
         };
         let outputs = Outputs::open(args, n_feeds.get()).map_err(Failure::usage)?;
         let n_workers = cores().min(n_feeds);
-        let host =
-            Host::start(n_workers, recognizers, pool(pace, policy, measured)).map_err(Failure::runtime)?;
+        let host = Host::start(n_workers, recognizers, config).map_err(Failure::runtime)?;
         Ok(Self {
             pace,
             host: Arc::new(host),

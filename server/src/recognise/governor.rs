@@ -67,7 +67,7 @@ pub struct Refused {
 pub struct Seat {
     rank: (Reverse<u8>, u64),
     /// Time between partials. `None`: there are none.
-    partial: Option<MediaTime>,
+    pub(super) partial: Option<MediaTime>,
     /// Up to where partials were counted, flicks of the feed's time.
     counted_to: AtomicU64,
     /// Work asked for since the last judgement.

@@ -24,4 +24,4 @@ pub use governor::{Admission, Entry, Refused, Seat, feeds_admitted};
 pub use job::{Answer, Heard};
 pub use ladder::Step;
 pub use listener::Listener;
-pub use pool::{Asker, Moments, PoolConfig, RecogniserPool};
+pub use pool::{Asker, Moments, PoolConfig, RETRY_CONTEXTS, RecogniserPool};

@@ -14,7 +14,7 @@ use engine::event::{EventKind, GapReason};
 use engine::lane::WhenFull;
 use engine::time::{MediaTime, SampleRate};
 use models::{CONTEXT_FRAMES_MIN, Recognizer, SAMPLE_RATE_HZ};
-use operators::{Ask, AskHead, DecodePolicy, HOP_FRAMES, Purpose};
+use operators::{Ask, AskHead, DecodePolicy, Effort, HOP_FRAMES, Purpose};
 
 use super::cost::{Price, work};
 use super::desk::{Desk, Outlook};
@@ -40,8 +40,35 @@ pub struct PoolConfig {
     pub measured: Option<Duration>,
 }
 
+impl PoolConfig {
+    /// For files: they wait for room, and nothing is too late.
+    #[must_use]
+    pub fn batch(policy: DecodePolicy) -> Self {
+        let when_full = WhenFull::Wait;
+        Self { finals_max: BATCH_FINALS, when_full, patience: None, policy, measured: None }
+    }
+
+    /// For live feeds: what there is no room for, and what is far too late, is shed, each as a gap.
+    #[must_use]
+    pub fn live(policy: DecodePolicy, measured: Option<Duration>) -> Self {
+        let (when_full, patience) = (WhenFull::ShedAfter(Duration::ZERO), Some(LIVE_PATIENCE));
+        Self { finals_max: LIVE_FINALS, when_full, patience, policy, measured }
+    }
+}
+
+/// Finals of a file that may wait for a recogniser.
+const BATCH_FINALS: usize = 4;
+/// Finals of a live feed that may wait for a recogniser.
+const LIVE_FINALS: usize = 16;
+/// How long after its deadline a request of a live feed is still decoded.
+const LIVE_PATIENCE: Duration = Duration::from_millis(3_500);
+/// Encoder contexts at which a looping final is decoded again. The full context of 1500 would mend a few more, and take
+/// two recognisers from 210 to 275 MB for good: a recogniser keeps the memory of the longest context it has used.
+pub const RETRY_CONTEXTS: [u32; 2] = [768, 896];
+/// Time after which a partial that waits for a recogniser is brought up to date.
+const REFRESH: MediaTime = MediaTime::from_millis(300);
 /// What most finals have to keep (p95); their budget, twice as long, is for all of them (p99).
-const FINAL_AIM: Budget = Budget::from_millis(1_500);
+pub(super) const FINAL_AIM: Budget = Budget::from_millis(1_500);
 
 /// Length of a usual final and a usual partial, s.
 const USUAL_FINAL_SECS: usize = 5;
@@ -249,10 +276,13 @@ impl Asker {
         }
     }
 
-    /// Whether a partial waits for a recogniser: newer audio would take its place.
+    /// What the feed may ask for at this step. A partial that waits is brought up to date more often than one is decoded.
     #[must_use]
-    pub fn has_waiting_partial(&self) -> bool {
-        self.feed.mailbox.has_partial()
+    pub fn effort(&self, step: Step) -> Effort {
+        let interval =
+            |time: MediaTime| if self.feed.mailbox.has_partial() { time.min(REFRESH) } else { time };
+        let partial = self.seat.partial.filter(|_| step == Step::All).map(interval);
+        Effort { partial, speculates: step < Step::OnceOnly }
     }
 
     /// What the feed has given up at `now`.

@@ -79,13 +79,13 @@ pub(super) fn run(mut ear: Ear, mut desk: Desk, shared: &Shared, parker: &Parker
             _ => {}
         }
         was_resting = rest.is_some();
-        badge.turn(if was_resting { State::Resting } else { State::Idle });
         if let Some(rest) = rest
             && shared.governor.leave()
         {
             if is_closed {
                 return;
             }
+            badge.turn(State::Resting);
             parker.park_timeout(rest);
             shared.governor.come_back();
             continue;
@@ -96,8 +96,14 @@ pub(super) fn run(mut ear: Ear, mut desk: Desk, shared: &Shared, parker: &Parker
                 serve(*job, &mut ear, shared);
             }
             (None, _) if is_closed && desk.is_empty() => return,
-            (None, Some(rest)) => parker.park_timeout(rest),
-            (None, None) => parker.park(),
+            (None, Some(rest)) => {
+                badge.turn(State::Resting);
+                parker.park_timeout(rest);
+            }
+            (None, None) => {
+                badge.turn(State::Idle);
+                parker.park();
+            }
         }
     }
 }

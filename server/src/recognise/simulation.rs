@@ -9,17 +9,17 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crossbeam::sync::Parker;
-use engine::event::{Body, EventKind, GapReason};
+use engine::event::{Body, GapReason};
 use engine::lane::WhenFull;
 use engine::operator::Operator;
 use engine::time::{MediaTime, SampleRate, Span};
 use jiff::{SignedDuration, Timestamp};
 use models::{DecodeOptions, RecognizeError, Recognizer, Transcription};
-use operators::{Ask, DecodePolicy, Effort, HOP_FRAMES, Hop, Purpose, UtteranceConfig, Utterances, hop_time};
+use operators::{Ask, DecodePolicy, HOP_FRAMES, Hop, Purpose, UtteranceConfig, Utterances, hop_time};
 
 use super::cost::Price;
 use super::job::{FeedPart, Job};
-use super::pool::Shared;
+use super::pool::{FINAL_AIM, Shared};
 use super::recogniser::Ear;
 use super::{Admission, Asker, Entry, Listener, Moments, PoolConfig, Step};
 use crate::publish::{Desk, FeedIdentity, Inbox, Now, Post, Record, Recorder, Seen, Sink, WallClock};
@@ -287,9 +287,7 @@ impl SimFeed {
     fn keep_step(&mut self, now: Instant) {
         self.step = self.asker.step(now);
         self.highest = self.highest.max(self.step);
-        let partial = UtteranceConfig::live().partial.filter(|_| self.step == Step::All);
-        let effort = Effort { partial, speculates: self.step < Step::OnceOnly };
-        self.utterances.change_effort(effort).unwrap();
+        self.utterances.change_effort(self.asker.effort(self.step)).unwrap();
     }
 
     /// The next hop arrives; after the last one the feed is over.
@@ -351,12 +349,11 @@ impl SimFeed {
         records
     }
 
-    /// A final comes within its budget, all patience, and one decode.
+    /// A final comes within its aim, all patience, and one decode.
     fn check_time(&self, record: &Record, slowness: u64) {
-        let budget = EventKind::TranscriptFinal.budget().unwrap().duration();
         let decode = HANG.max(Duration::from_millis((20 + 15 * 12) * slowness));
         let total = record.total.unwrap();
-        assert!(total <= budget + PATIENCE + decode, "a final after {total:?}");
+        assert!(total <= FINAL_AIM.duration() + PATIENCE + decode, "a final after {total:?}");
     }
 }
 
