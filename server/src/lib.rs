@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod commands;
+pub mod config;
 pub mod failure;
 pub mod feed;
 pub mod fetch;
@@ -14,6 +15,7 @@ pub mod publish;
 pub mod pump;
 pub mod recognise;
 pub mod run;
+pub mod service;
 pub mod sinks;
 pub mod summary;
 pub mod telemetry;

@@ -14,11 +14,12 @@ use engine::time::{FLICKS_PER_SECOND, MediaTime, Span};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
-use super::decode::{Decoded, Decoder, Hint, Lost, Origin, Planes, Stream};
+use super::decode::{Decoded, Hint, Lost, Origin, Planes, Stream};
 use super::error::IngestError;
 use super::http::Address;
-use super::live::{Live, LiveConfig, Received};
-use super::pcm::{PcmReader, PcmSpec};
+use super::live::{Dock, Live, LiveConfig, Received};
+use super::pcm::PcmSpec;
+use super::reader::Reader;
 
 /// What an input gives next.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,8 +57,7 @@ pub struct Audio {
 }
 
 enum Source {
-    Media(Box<Decoder>),
-    Pcm(Box<PcmReader>),
+    Local(Reader),
     Live(Box<Live>),
 }
 
@@ -95,12 +95,13 @@ impl Audio {
         }
         let extension = path.extension().map(|extension| extension.to_string_lossy().into_owned());
         let origin = if kind.is_file() { Origin::File(file) } else { Origin::Stream(Box::new(file)) };
-        Self::from_origin(&place, origin, &Hint { content_type: None, extension }, pcm)
+        Self::from_origin(&place, origin, &Hint { extension, pcm, ..Hint::default() })
     }
 
     /// Reads standard input.
     pub fn from_stdin(pcm: Option<PcmSpec>) -> Result<Self, IngestError> {
-        Self::from_origin("standard input", Origin::Stream(Box::new(io::stdin())), &Hint::default(), pcm)
+        let hint = Hint { pcm, ..Hint::default() };
+        Self::from_origin("standard input", Origin::Stream(Box::new(io::stdin())), &hint)
     }
 
     /// Receives a live stream on `runtime`. The first connection is made later: its failure is an error of the first
@@ -111,18 +112,16 @@ impl Audio {
         Ok(Self::new(Source::Live(Box::new(live)), receiving))
     }
 
+    /// A live feed whose bytes are brought to a dock; `place` names it in errors.
+    pub fn from_dock(place: &str, config: LiveConfig, runtime: &Handle) -> Result<(Self, Dock), IngestError> {
+        let (live, dock) = Live::docked(place.to_owned(), config, runtime)?;
+        let receiving = Some(live.stopper());
+        Ok((Self::new(Source::Live(Box::new(live)), receiving), dock))
+    }
+
     /// Reads any source of bytes; `place` names it in errors.
-    pub fn from_origin(
-        place: &str,
-        origin: Origin,
-        hint: &Hint,
-        pcm: Option<PcmSpec>,
-    ) -> Result<Self, IngestError> {
-        let source = match pcm {
-            Some(spec) => Source::Pcm(Box::new(PcmReader::new(place, origin, spec))),
-            None => Source::Media(Box::new(Decoder::open(place, origin, hint)?)),
-        };
-        Ok(Self::new(source, None))
+    pub fn from_origin(place: &str, origin: Origin, hint: &Hint) -> Result<Self, IngestError> {
+        Ok(Self::new(Source::Local(Reader::open(place, origin, hint)?), None))
     }
 
     fn new(source: Source, receiving: Option<AbortHandle>) -> Self {
@@ -154,8 +153,8 @@ impl Audio {
     #[must_use]
     pub fn progress(&self) -> Option<f64> {
         match &self.source {
-            Source::Media(decoder) => decoder.progress(),
-            Source::Pcm(_) | Source::Live(_) => None,
+            Source::Local(reader) => reader.progress(),
+            Source::Live(_) => None,
         }
     }
 
@@ -252,8 +251,7 @@ impl Audio {
             return Ok(None);
         }
         let pulled = match &mut self.source {
-            Source::Media(decoder) => decoder.next().map(|next| next.map(Received::Decoded)),
-            Source::Pcm(reader) => reader.next().map(|next| next.map(Received::Decoded)),
+            Source::Local(reader) => reader.next().map(|next| next.map(Received::Decoded)),
             Source::Live(live) => live.pull(),
         };
         self.ended |= pulled.is_err();
@@ -262,8 +260,7 @@ impl Audio {
 
     fn planes(&self) -> &Planes {
         match &self.source {
-            Source::Media(decoder) => decoder.planes(),
-            Source::Pcm(reader) => reader.planes(),
+            Source::Local(reader) => reader.planes(),
             Source::Live(live) => live.planes(),
         }
     }
@@ -271,7 +268,7 @@ impl Audio {
     fn received_at(&self) -> Instant {
         match &self.source {
             Source::Live(live) => live.received_at(),
-            Source::Media(_) | Source::Pcm(_) => Instant::now(),
+            Source::Local(_) => Instant::now(),
         }
     }
 }

@@ -10,11 +10,12 @@ pub(crate) mod http;
 mod input;
 mod live;
 mod pcm;
+mod reader;
 
 pub use audio::{Audio, Step, Stopper};
 pub use decode::{Hint, Origin, Stream};
 pub use error::{Fault, IngestError};
 pub use http::{Address, HttpLimits};
 pub use input::Input;
-pub use live::{BackoffConfig, LiveConfig};
+pub use live::{BackoffConfig, Closed, Dock, Gone, Handed, LiveConfig, Visitor};
 pub use pcm::{PcmSpec, SampleFormat};

@@ -2,11 +2,13 @@
 //! feed. Decides nothing about audio.
 
 mod clock;
+mod hub;
 mod record;
 mod tally;
 mod thread;
 
 pub use clock::WallClock;
+pub use hub::{BEHIND_MAX, Hub, Published};
 pub use record::{FeedIdentity, Now, Passage, Record, Recorder};
 pub use tally::Tally;
 #[cfg(test)]

@@ -49,7 +49,8 @@ fn check_from(source: &str, n_channels: usize, rate_hz: u32, file: (&str, &str),
         );
     }
     if !bytes.windows(4).take(4_096).any(|four| four == b"ftyp" || four == b"caff") {
-        let hint = Hint { content_type: None, extension: name.rsplit_once('.').map(|(_, e)| e.to_owned()) };
+        let extension = name.rsplit_once('.').map(|(_, e)| e.to_owned());
+        let hint = Hint { extension, ..Hint::default() };
         let piped = hear_pipe(&bytes, 1_777, &hint);
         assert!(
             piped.channels == heard.channels && piped.gaps == heard.gaps,

@@ -118,8 +118,8 @@ impl Read for Endless {
 
 fn check_endless(start: &[u8], content_type: Option<&str>) {
     let origin = Origin::Stream(Box::new(Endless(start.to_vec(), 0, 88_172_645_463_325_252)));
-    let hint = Hint { content_type: content_type.map(str::to_owned), extension: None };
-    let heard = hear(Audio::from_origin("endless", origin, &hint, None));
+    let hint = Hint { content_type: content_type.map(str::to_owned), ..Hint::default() };
+    let heard = hear(Audio::from_origin("endless", origin, &hint));
     let name = String::from_utf8_lossy(start);
     assert!(!matches!(heard.error, Some(IngestError::DecoderPanicked { .. })), "{name}: {}", heard.message());
     assert!(!heard.message().contains('\n'), "{name}: {}", heard.message());

@@ -145,7 +145,7 @@ pub(crate) fn hear_pipe(bytes: &[u8], n: usize, hint: &Hint) -> Heard {
             Ok(n)
         }
     }
-    hear(Audio::from_origin("pipe", Origin::Stream(Box::new(Pipe(bytes.to_vec(), 0, n))), hint, None))
+    hear(Audio::from_origin("pipe", Origin::Stream(Box::new(Pipe(bytes.to_vec(), 0, n))), hint))
 }
 
 /// A folder for a test's files.

@@ -23,6 +23,7 @@ use super::source::{Meter, Origin, Source};
 use super::timeline::{Junk, Timeline};
 use super::track::Track;
 use super::{Decoder, IngestError};
+use crate::ingest::pcm::PcmSpec;
 
 /// Most bytes without audio in a stream of bare packets.
 const BUDGET_BARE: u64 = 1 << 20;
@@ -42,6 +43,8 @@ pub struct Hint {
     pub content_type: Option<String>,
     /// Of a path or an address, without the dot.
     pub extension: Option<String>,
+    /// It is raw samples, and nothing is guessed.
+    pub pcm: Option<PcmSpec>,
 }
 
 pub(super) fn open(

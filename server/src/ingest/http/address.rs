@@ -40,6 +40,12 @@ impl Address {
         Self::check(url)
     }
 
+    /// As it was given, with user, password and query.
+    #[must_use]
+    pub fn with_secrets(&self) -> String {
+        self.url.to_string()
+    }
+
     pub(super) fn is_tls(&self) -> bool {
         self.url.scheme() == "https"
     }

@@ -13,6 +13,7 @@
 //! that burst, at every connection; latency is to be measured from the live edge.
 
 mod backoff;
+mod dock;
 mod inbox;
 mod receive;
 
@@ -28,10 +29,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
 pub use backoff::BackoffConfig;
+pub use dock::{Closed, Dock, Gone, Handed, Visitor};
 
-use super::decode::{Decoded, Decoder, Hint, Origin, Planes};
+use super::decode::{Decoded, Hint, Origin, Planes};
 use super::error::IngestError;
 use super::http::{Address, HttpLimits};
+use super::reader::Reader;
 use inbox::{Inbox, Message, Pipe};
 
 /// Pieces of a body between task and thread: 1 MiB at most.
@@ -115,11 +118,34 @@ pub(super) struct Live {
 impl Live {
     /// Starts to receive on `runtime`. Blocks for nothing; a failed first connection is the first thing pulled.
     pub(super) fn start(address: Address, config: LiveConfig, runtime: &Handle) -> Result<Self, IngestError> {
+        let receive = |messages, shared| {
+            runtime.spawn(receive::run(address.clone(), config, messages, shared)).abort_handle()
+        };
+        Self::decoding(address.to_string(), config, receive)
+    }
+
+    /// Starts a feed whose bytes are brought to the dock; `place` names it in errors.
+    pub(super) fn docked(
+        place: String,
+        config: LiveConfig,
+        runtime: &Handle,
+    ) -> Result<(Self, Dock), IngestError> {
+        let (dock, quay) = dock::dock();
+        let receive = |messages, shared| {
+            runtime.spawn(dock::run(quay, place.clone(), config, messages, shared)).abort_handle()
+        };
+        Ok((Self::decoding(place.clone(), config, receive)?, dock))
+    }
+
+    fn decoding(
+        place: String,
+        config: LiveConfig,
+        receive: impl FnOnce(mpsc::Sender<Message>, Arc<Shared>) -> AbortHandle,
+    ) -> Result<Self, IngestError> {
         let (message_tx, message_rx) = mpsc::channel(MESSAGES);
         let (out_tx, out_rx) = mpsc::channel(PACKETS);
         let shared = Arc::new(Shared::default());
         let spare = Arc::new(ArrayQueue::new(PACKETS));
-        let place = address.to_string();
         let decoding = Decoding {
             place: place.clone(),
             config,
@@ -132,7 +158,7 @@ impl Live {
         };
         let failed = |source| IngestError::Read { place, byte: 0, source };
         thread::Builder::new().name("decode".into()).spawn(move || decoding.run()).map_err(failed)?;
-        let receiving = runtime.spawn(receive::run(address, config, message_tx, shared)).abort_handle();
+        let receiving = receive(message_tx, shared);
         Ok(Self { out: out_rx, spare, planes: Planes::default(), received_at: Instant::now(), receiving })
     }
 
@@ -212,8 +238,8 @@ impl Decoding {
     fn connection(&mut self, number: u64, hint: &Hint) -> Result<(), Deaf> {
         self.inbox.begin();
         let origin = Origin::Stream(Box::new(self.inbox.clone()));
-        let ended = match Decoder::open(&self.place, origin, hint) {
-            Ok(mut decoder) => self.drain(&mut decoder)?,
+        let ended = match Reader::open(&self.place, origin, hint) {
+            Ok(mut reader) => self.drain(&mut reader)?,
             Err(error) => Err(error),
         };
         self.shared.give_up.send_replace(number);
@@ -246,10 +272,10 @@ impl Decoding {
     }
 
     /// Decodes until the connection ends. The inner result is the decoder's.
-    fn drain(&mut self, decoder: &mut Decoder) -> Result<Result<(), IngestError>, Deaf> {
+    fn drain(&mut self, reader: &mut Reader) -> Result<Result<(), IngestError>, Deaf> {
         let mut joined = false;
         loop {
-            let decoded = match decoder.next() {
+            let decoded = match reader.next() {
                 Ok(Some(decoded)) => decoded,
                 Ok(None) => return Ok(Ok(())),
                 Err(error) => return Ok(Err(error)),
@@ -269,7 +295,7 @@ impl Decoding {
                 self.say(Received::Feed(state(FeedState::Live, None)))?;
             }
             let mut planes = self.spare.pop().unwrap_or_default();
-            planes.copy_from(decoder.planes());
+            planes.copy_from(reader.planes());
             self.out.blocking_send(Out::Frames { planes, at }).map_err(|_| Deaf)?;
         }
     }

@@ -17,7 +17,41 @@ use crate::ingest::http::icy::{Demux, Piece};
 use crate::ingest::http::{self, Address, HttpError, Response};
 
 /// Whoever decodes is gone.
-struct Abandoned;
+pub(super) struct Abandoned;
+
+/// The way to the thread that decodes.
+pub(super) struct Outlet {
+    pub(super) messages: mpsc::Sender<Message>,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Outlet {
+    /// One connection: `bytes` sends its pieces and answers why it ended.
+    pub(super) async fn connection(
+        &self,
+        number: u64,
+        hint: Hint,
+        bytes: impl Future<Output = Result<String, Abandoned>>,
+    ) -> Result<String, Abandoned> {
+        self.send(Message::Opened { number, hint }).await?;
+        let mut given_up = self.shared.give_up.subscribe();
+        let reason = tokio::select! {
+            biased;
+            _ = given_up.wait_for(|&given_up| given_up == number) => "given up".to_owned(),
+            reason = bytes => reason?,
+        };
+        self.send(Message::Closed).await?;
+        Ok(reason)
+    }
+
+    pub(super) async fn tell(&self, state: FeedState, reason: String) -> Result<(), Abandoned> {
+        self.send(Message::Feed(super::state(state, Some(reason)))).await
+    }
+
+    pub(super) async fn send(&self, message: Message) -> Result<(), Abandoned> {
+        self.messages.send(message).await.map_err(|_| Abandoned)
+    }
+}
 
 pub(super) async fn run(
     address: Address,
@@ -25,7 +59,7 @@ pub(super) async fn run(
     messages: mpsc::Sender<Message>,
     shared: Arc<Shared>,
 ) {
-    let receiving = Receiving { address, config, messages, shared };
+    let receiving = Receiving { address, config, outlet: Outlet { messages, shared } };
     // An abandoned feed has nobody to tell.
     let _ = receiving.run().await;
 }
@@ -33,8 +67,7 @@ pub(super) async fn run(
 struct Receiving {
     address: Address,
     config: LiveConfig,
-    messages: mpsc::Sender<Message>,
-    shared: Arc<Shared>,
+    outlet: Outlet,
 }
 
 impl Receiving {
@@ -47,11 +80,11 @@ impl Receiving {
                 Ok(response) => {
                     number += 1;
                     let reason = self.connection(number, response).await?;
-                    if self.shared.heard.swap(false, Relaxed) {
+                    if self.outlet.shared.heard.swap(false, Relaxed) {
                         backoff.reset();
                     }
                     if !self.config.reconnect {
-                        return self.tell(FeedState::Ended, reason).await;
+                        return self.outlet.tell(FeedState::Ended, reason).await;
                     }
                     reason
                 }
@@ -59,31 +92,25 @@ impl Receiving {
                     first_attempts += 1;
                     let refused = matches!(error, HttpError::Refused(_));
                     if number == 0 && (refused || first_attempts >= self.config.first_attempts) {
-                        return self.send(Message::Failed(self.unreachable(&error, first_attempts))).await;
+                        let failed = Message::Failed(self.unreachable(&error, first_attempts));
+                        return self.outlet.send(failed).await;
                     }
                     error.to_string()
                 }
             };
             let wait = backoff.next();
-            self.tell(FeedState::Reconnecting, format!("{reason}; next attempt in {wait:.1?}")).await?;
+            let reason = format!("{reason}; next attempt in {wait:.1?}");
+            self.outlet.tell(FeedState::Reconnecting, reason).await?;
             sleep(wait).await;
         }
     }
 
     /// Receives until the connection is over. Answers why.
     async fn connection(&self, number: u64, response: Response) -> Result<String, Abandoned> {
-        let hint =
-            Hint { content_type: response.content_type.clone(), extension: response.address.extension() };
-        self.tell(FeedState::Connected, response.address.to_string()).await?;
-        self.send(Message::Opened { number, hint }).await?;
-        let mut given_up = self.shared.give_up.subscribe();
-        let reason = tokio::select! {
-            biased;
-            _ = given_up.wait_for(|&given_up| given_up == number) => format!("{}: given up", self.address),
-            reason = self.receive(response) => reason?,
-        };
-        self.send(Message::Closed).await?;
-        Ok(reason)
+        let (content_type, extension) = (response.content_type.clone(), response.address.extension());
+        let hint = Hint { content_type, extension, pcm: None };
+        self.outlet.tell(FeedState::Connected, response.address.to_string()).await?;
+        self.outlet.connection(number, hint, self.receive(response)).await
     }
 
     async fn receive(&self, mut response: Response) -> Result<String, Abandoned> {
@@ -97,11 +124,12 @@ impl Receiving {
                     let at = Instant::now();
                     stalled = false;
                     while let Some(piece) = demux.next(&mut bytes) {
-                        self.send(match piece {
-                            Piece::Audio(bytes) => Message::Bytes { bytes, at },
-                            Piece::Metadata(metadata) => Message::Metadata(metadata),
-                        })
-                        .await?;
+                        self.outlet
+                            .send(match piece {
+                                Piece::Audio(bytes) => Message::Bytes { bytes, at },
+                                Piece::Metadata(metadata) => Message::Metadata(metadata),
+                            })
+                            .await?;
                     }
                 }
                 Ok(Ok(None)) => return Ok(format!("{}: the server closed the connection", self.address)),
@@ -109,7 +137,7 @@ impl Receiving {
                 Err(_) if stalled => return Ok(format!("{}: no bytes for {dead_after:?}", self.address)),
                 Err(_) => {
                     stalled = true;
-                    self.send(Message::Stalled).await?;
+                    self.outlet.send(Message::Stalled).await?;
                 }
             }
         }
@@ -122,13 +150,5 @@ impl Receiving {
         let reason = text.strip_prefix(&format!("{place}: ")).unwrap_or(&text);
         let tried = if n_attempts > 1 { format!(" ({n_attempts} attempts)") } else { String::new() };
         IngestError::Unreachable { place, reason: format!("{reason}{tried}") }
-    }
-
-    async fn tell(&self, state: FeedState, reason: String) -> Result<(), Abandoned> {
-        self.send(Message::Feed(super::state(state, Some(reason)))).await
-    }
-
-    async fn send(&self, message: Message) -> Result<(), Abandoned> {
-        self.messages.send(message).await.map_err(|_| Abandoned)
     }
 }

@@ -1,0 +1,255 @@
+//! A feed as it is asked for, in the file and over the API.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
+use utoipa::ToSchema;
+
+use crate::ingest::Address;
+
+/// Longest name of a feed, characters.
+const NAME_CHARS_MAX: usize = 64;
+
+/// A value that is not what it has to be.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{found}, expected {expected}")]
+pub struct ParseError {
+    /// What was found.
+    pub found: String,
+    /// What may be there.
+    pub expected: String,
+}
+
+impl ParseError {
+    fn new(found: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self { found: found.into(), expected: expected.into() }
+    }
+}
+
+/// Name of a feed: 1 to 64 of `a-z A-Z 0-9 . _ -`, the first a letter or digit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = String, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", example = "wxyz")]
+pub struct FeedName(String);
+
+impl FeedName {
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for FeedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for FeedName {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        let starts_well = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+        if !starts_well || !text.chars().all(allowed) || text.len() > NAME_CHARS_MAX {
+            let expected = "1 to 64 of a-z A-Z 0-9 . _ -, the first a letter or digit";
+            return Err(ParseError::new(format!("{text:?}"), expected));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for FeedName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parsed(deserializer)
+    }
+}
+
+fn parsed<'de, T: FromStr<Err = ParseError>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+}
+
+/// How fast a file or a pipe is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Pace {
+    /// As it would be heard.
+    #[default]
+    RealTime,
+    /// As fast as it goes.
+    Free,
+}
+
+/// Where a feed's audio comes from.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Source {
+    /// `http://` or `https://`: an Icecast, SHOUTcast or plain HTTP stream, which is pulled.
+    Stream(Address),
+    /// `mount:/live.mp3`: an encoder pushes to this path, as it would to an Icecast server.
+    Mount(String),
+    /// `file:/path/show.flac`: a file or a named pipe.
+    File(PathBuf),
+    /// `stdin:`: what is piped in; one feed may have it.
+    Stdin,
+}
+
+/// What a source may be.
+const SOURCES: &str = "http://…, https://…, mount:/path, file:/path or stdin:";
+
+impl FromStr for Source {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let (scheme, rest) =
+            text.split_once(':').ok_or_else(|| ParseError::new(format!("{text:?}"), SOURCES))?;
+        match scheme {
+            "http" | "https" => Address::parse(text)
+                .map(Self::Stream)
+                .map_err(|error| ParseError::new(error.to_string(), "an address of a stream")),
+            "mount" if is_mount(rest) => Ok(Self::Mount(rest.to_owned())),
+            "mount" => Err(ParseError::new(format!("mount {rest:?}"), MOUNTS)),
+            "file" if !rest.is_empty() => Ok(Self::File(rest.into())),
+            "stdin" if rest.is_empty() => Ok(Self::Stdin),
+            _ => Err(ParseError::new(format!("{scheme}:"), SOURCES)),
+        }
+    }
+}
+
+const MOUNTS: &str = "a path of a-z A-Z 0-9 . _ - and / that begins with / and is not under /v1/";
+
+fn is_mount(path: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+    path.len() > 1
+        && path.len() <= 256
+        && path.starts_with('/')
+        && path.chars().all(allowed)
+        && !path.starts_with("/v1/")
+        && !path.contains("//")
+        && !path.contains("..")
+}
+
+impl Source {
+    /// As it is written, with its secrets.
+    #[must_use]
+    pub fn with_secrets(&self) -> String {
+        match self {
+            Self::Stream(address) => address.with_secrets(),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// Without the secrets of an address.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stream(address) => address.fmt(f),
+            Self::Mount(path) => write!(f, "mount:{path}"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Stdin => f.write_str("stdin:"),
+        }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({self})")
+    }
+}
+
+/// Without secrets: what is stored with them says so by [`Source::with_secrets`].
+impl Serialize for Source {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Source {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parsed(deserializer)
+    }
+}
+
+/// A feed: where it comes from, what is found out about it, and what it is worth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FeedSpec {
+    /// Its name in events and addresses.
+    pub name: FeedName,
+    /// `http://…` or `https://…` (pulled), `mount:/path` (an encoder pushes), `file:/path`, `stdin:`.
+    #[schema(value_type = String, example = "https://radio.example/live.mp3")]
+    pub source: Source,
+    /// Feeds of a higher priority come first when there is not enough for all, and are let in at the expense of
+    /// others; 0 to 9.
+    #[serde(default)]
+    pub priority: u8,
+    /// Name of the profile that says what is analysed.
+    #[serde(default = "default_profile")]
+    pub profile: String,
+    /// Words and phrases to alert on; `rule: phrase` names a rule.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keywords: Vec<String>,
+    /// Promised latencies in place of the usual ones, ms, by type of event: `"transcript.final" = 5000`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub budgets_ms: BTreeMap<String, u64>,
+    /// How fast a file is read.
+    #[serde(default)]
+    pub pace: Pace,
+    /// Known, but not running.
+    #[serde(default)]
+    pub paused: bool,
+}
+
+/// Name of the profile that a feed has unless it says otherwise.
+pub const DEFAULT_PROFILE: &str = "default";
+
+fn default_profile() -> String {
+    DEFAULT_PROFILE.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_told_apart_and_show_no_secrets() {
+        let source: Source = "http://u:p@h:8000/live.mp3?token=abc".parse().unwrap();
+        assert_eq!(source.to_string(), "http://h:8000/live.mp3?…");
+        assert_eq!(source.with_secrets(), "http://u:p@h:8000/live.mp3?token=abc");
+        for text in ["mount:/live.mp3", "file:/a b.flac", "stdin:"] {
+            assert_eq!(text.parse::<Source>().unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "live.mp3",
+            "mount:live",
+            "mount:/v1/feeds",
+            "mount:/a/../b",
+            "rtsp://h/",
+            "stdin:x",
+            "file:",
+        ] {
+            assert!(text.parse::<Source>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_limited() {
+        assert_eq!("wxyz-1.fm".parse::<FeedName>().unwrap().as_str(), "wxyz-1.fm");
+        for text in ["", "-a", ".a", "a b", "a/b", "é", &"a".repeat(65)] {
+            assert!(text.parse::<FeedName>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_feed_needs_a_name_and_a_source_only() {
+        let spec: FeedSpec = serde_json::from_str(r#"{"name":"a","source":"mount:/a"}"#).unwrap();
+        assert_eq!((spec.priority, spec.profile.as_str(), spec.paused), (0, "default", false));
+        assert!(serde_json::from_str::<FeedSpec>(r#"{"name":"a","source":"mount:/a","x":1}"#).is_err());
+    }
+}

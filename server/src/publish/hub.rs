@@ -1,0 +1,48 @@
+//! Where everything that became visible is handed to those who watch. Keeps nothing, waits for nobody.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::broadcast;
+
+use super::Record;
+
+/// Published events that a reader may fall behind; then it is cut off and has to resume from the journal.
+pub const BEHIND_MAX: usize = 1_000;
+
+/// An event that became visible.
+#[derive(Debug)]
+pub struct Published {
+    /// Its place in the journal, rising over all feeds. `None`: ephemeral.
+    pub cursor: Option<u64>,
+    /// The event.
+    pub record: Record,
+    /// The same as one line of JSON, without its end.
+    pub line: Bytes,
+}
+
+/// See the module. Called by the journal after a commit, and by feeds for what is ephemeral.
+#[derive(Debug)]
+pub struct Hub {
+    readers: broadcast::Sender<Arc<Published>>,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self { readers: broadcast::Sender::new(BEHIND_MAX) }
+    }
+}
+
+impl Hub {
+    /// Shows an event to all readers.
+    pub fn publish(&self, published: Arc<Published>) {
+        // Nobody watches: nothing is lost, it is in the journal.
+        let _ = self.readers.send(published);
+    }
+
+    /// Everything published from now on. A reader that is [`BEHIND_MAX`] behind gets `Lagged`.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Published>> {
+        self.readers.subscribe()
+    }
+}
