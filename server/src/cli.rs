@@ -45,6 +45,12 @@ pub enum Command {
     /// List, fetch and check speech models.
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Check a configuration, or print the reference of all its keys.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print what monitoring needs to watch over the promises that were configured.
+    #[command(subcommand)]
+    Slo(SloCommand),
     /// Recognise what is asked for on stdin. Used by `watch`, which starts it.
     #[command(hide = true)]
     Recognizer {
@@ -211,6 +217,31 @@ pub enum ModelsCommand {
     Probe {
         /// The file.
         file: PathBuf,
+    },
+}
+
+/// `aircheck config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Tell everything that is wrong with a file, each with its line and what may have been meant. Starts nothing.
+    Check {
+        /// The file.
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Print the reference of all keys (Markdown).
+    Reference,
+}
+
+/// `aircheck slo`.
+#[derive(Debug, Subcommand)]
+pub enum SloCommand {
+    /// Print rules for Prometheus (YAML): indicators of latency, coverage and freshness, and alerts on how fast they use
+    /// up what the objectives allow.
+    Export {
+        /// The configuration; without it the defaults.
+        #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        config: Option<PathBuf>,
     },
 }
 

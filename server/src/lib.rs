@@ -17,5 +17,6 @@ pub mod recognise;
 pub mod run;
 pub mod service;
 pub mod sinks;
+pub mod slo;
 pub mod summary;
 pub mod telemetry;

@@ -1,11 +1,13 @@
 //! The commands: each takes its arguments and does the whole thing.
 
 mod analyze;
+mod config;
 mod doctor;
 mod model;
 mod models;
 mod recognizer;
 mod setup;
+mod slo;
 mod studio;
 mod watch;
 
@@ -24,6 +26,8 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Watch(args) => watch::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Models(command) => models::run(&command),
+        Command::Config(command) => config::run(&command),
+        Command::Slo(command) => slo::run(&command),
         Command::Recognizer { model, states } => recognizer::run(&model, states),
         Command::Schema { kind } => print_schema(kind.as_deref()),
         Command::Completions { shell } => {

@@ -6,6 +6,7 @@ mod flaw;
 mod format;
 mod limits;
 mod profile;
+mod reference;
 mod rules;
 mod server;
 mod shape;
@@ -94,10 +95,36 @@ impl Config {
         let wrong = |errors| LoadError::Wrong { path: path.to_owned(), errors };
         let mut tree = Tree::parse(&text).map_err(wrong)?;
         let (config, mut flaws) = Self::read(&mut tree);
-        if flaws.iter().all(|flaw| !flaw.key.starts_with("tokens")) {
-            flaws.extend(Tokens::load(&config.tokens).err().unwrap_or_default());
-        }
+        flaws.extend(config.absent_secrets(&flaws));
         if flaws.is_empty() { Ok(config) } else { Err(wrong(errors(&tree, flaws))) }
+    }
+
+    /// Reads a file, and tells what is allowed, but may be meant otherwise or not be there at its start: two feeds with one
+    /// source, secrets that are not on this machine.
+    pub fn examine(path: &Path) -> Result<(Self, Vec<ConfigError>), LoadError> {
+        let text = read(path)?;
+        let wrong = |errors| LoadError::Wrong { path: path.to_owned(), errors };
+        let mut tree = Tree::parse(&text).map_err(wrong)?;
+        let (config, flaws) = Self::read(&mut tree);
+        if !flaws.is_empty() {
+            return Err(wrong(errors(&tree, flaws)));
+        }
+        let doubts = rules::doubts(&config).into_iter().chain(config.absent_secrets(&[])).collect();
+        Ok((config, errors(&tree, doubts)))
+    }
+
+    /// Secrets that are not where they should be; of tokens that are wrong anyway nothing is said.
+    fn absent_secrets(&self, known: &[Flaw]) -> Vec<Flaw> {
+        if known.iter().any(|flaw| flaw.key.starts_with("tokens")) {
+            return Vec::new();
+        }
+        Tokens::load(&self.tokens).err().unwrap_or_default()
+    }
+
+    /// The reference of all keys, in Markdown: `docs/configuration.md`.
+    #[must_use]
+    pub fn reference() -> String {
+        reference::reference()
     }
 
     /// What the tree says, as far as it makes sense, and where it makes none.
@@ -162,12 +189,6 @@ impl Config {
             flaws.push(Flaw::new("server.listen", message));
         }
         flaws
-    }
-
-    /// What is allowed, but may be meant otherwise.
-    #[must_use]
-    pub fn doubts(&self) -> Vec<Flaw> {
-        rules::doubts(self)
     }
 }
 

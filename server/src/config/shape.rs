@@ -183,7 +183,7 @@ fn doc(schema: &RefOr<Schema>) -> Option<String> {
         RefOr::Ref(reference) => Some(reference.description.clone()),
         RefOr::T(Schema::Object(object)) => object.description.clone(),
         RefOr::T(Schema::Array(array)) => array.description.clone(),
-        RefOr::T(Schema::OneOf(one)) => one.description.clone(),
+        RefOr::T(Schema::OneOf(one)) => one.description.clone().or_else(|| one.items.iter().find_map(doc)),
         RefOr::T(_) => None,
     }
 }
