@@ -10,6 +10,7 @@ pub mod feed;
 pub mod fetch;
 pub mod host;
 pub mod ingest;
+pub mod journal;
 pub mod output;
 pub mod publish;
 pub mod pump;

@@ -1,0 +1,7 @@
+//! The journal as the service uses it: real files, real threads, real faults.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod basics;
+mod search;
+mod support;
