@@ -1,0 +1,1 @@
+//! How the mount answers, and encoders without manners.

@@ -1,0 +1,1 @@
+//! Encoders that go away and come back.
