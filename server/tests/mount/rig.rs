@@ -27,7 +27,7 @@ pub(crate) fn quick() -> LiveConfig {
 pub(crate) struct Rig {
     pub(crate) at: SocketAddr,
     pub(crate) audio: Audio,
-    _runtime: Runtime,
+    pub(crate) _runtime: Runtime,
 }
 
 impl Rig {
@@ -48,6 +48,7 @@ impl Rig {
                     match mount::peek(&stream).await {
                         Door::Mount => mount::serve(stream, peer, docks, auth, limits).await,
                         Door::Api => {
+                            let _ = stream.try_read(&mut [0; 1_024]);
                             let _ = stream.try_write(b"HTTP/1.0 200 the API\r\n\r\n");
                         }
                         Door::Nobody => {}

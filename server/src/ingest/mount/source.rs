@@ -1,9 +1,10 @@
 //! An encoder's stream, from its request to its end.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
+use tokio::time::timeout;
 
 use super::Call;
 use super::answer::{Answer, is_undecodable};
@@ -14,6 +15,9 @@ use crate::ingest::live::{Closed, Handed, Visitor};
 
 /// Bytes that are read at once: a quarter of a second of 128 kbit/s.
 const PIECE_BYTES: usize = 4 << 10;
+/// An encoder that sends audio within this time does not wait for an answer, and gets it at the end: old ffmpeg never
+/// reads it, and closing with something unread resets the connection, which takes away what is still on its way.
+const UNASKED: Duration = Duration::from_millis(200);
 
 impl Call {
     /// Lets an encoder in and takes what it brings. Answers what is to be said at its end.
@@ -31,14 +35,16 @@ impl Call {
             Closed::Over => Answer::Over,
         })?;
         let waits = head.header("expect").is_some_and(|what| what.eq_ignore_ascii_case("100-continue"));
-        // Who does not wait to be told is told at once: the end may never be said.
-        self.say(if waits { Answer::Continue } else { Answer::Ok }).await?;
+        let is_told = waits || rest.is_empty() && timeout(UNASKED, self.stream.readable()).await.is_err();
+        if is_told {
+            self.say(if waits { Answer::Continue } else { Answer::Ok }).await?;
+        }
         let ended = self.bring(Body::of(head), rest, &visitor).await;
         if let Some(why) = ended {
             // A feed that is over needs no reason.
             let _ = visitor.hand(Handed::End(format!("{}: {why}", head.path))).await;
         }
-        Ok(waits.then_some(Answer::Ok))
+        Ok((waits || !is_told).then_some(Answer::Ok))
     }
 
     /// Hands in what arrives. Answers why there is no more of it; `None`: the feed takes no more.
