@@ -9,6 +9,7 @@ mod error;
 pub(crate) mod http;
 mod input;
 mod live;
+pub mod mount;
 mod pcm;
 mod reader;
 

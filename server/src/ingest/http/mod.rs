@@ -28,6 +28,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 use url::Host;
 
 pub use address::Address;
+pub(super) use address::unescaped;
 use shim::IcyShim;
 
 const USER_AGENT: &str = concat!("aircheck/", env!("CARGO_PKG_VERSION"));
