@@ -1,8 +1,12 @@
 //! The journal: every durable event on disk before anybody sees it. SQLite, one writer, group commit
 //! (`docs/adr/0008-journal.md`). Knows no network, and decides nothing about events but their place.
 
+mod aside;
+mod background;
+mod check;
 mod error;
 mod finals;
+mod keep;
 mod lock;
 mod number;
 mod reader;
@@ -23,6 +27,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam::sync::Parker;
+use jiff::Timestamp;
 
 pub use error::JournalError;
 pub use finals::{Said, SaidWord};
@@ -33,6 +38,8 @@ pub use sink::JournalSink;
 pub use state::{Health, JournalState, Quantiles};
 
 use crate::publish::Hub;
+use background::Background;
+use check::{Objection, Seen};
 use lock::Lock;
 use stamp::Recent;
 use state::Status;
@@ -104,6 +111,7 @@ pub struct Journal {
     hub: Arc<Hub>,
     recent: Arc<Recent>,
     status: Arc<Status>,
+    rest: Option<Background>,
     thread: Option<JoinHandle<()>>,
     _lock: Lock,
 }
@@ -111,21 +119,23 @@ pub struct Journal {
 impl Journal {
     /// Opens or makes the journal of `config` and starts its writer. What becomes visible is shown through `hub`.
     pub fn open(config: JournalConfig, hub: Arc<Hub>) -> Result<(Self, Opening), JournalError> {
-        let JournalConfig { path, commit_window, waiting_max, .. } = config;
+        let JournalConfig { path, retention, commit_window, waiting_max } = config;
         store::make_folder(&path)?;
         let lock = Lock::take(&path)?;
-        let store = Store::open(&path)?;
-        let n_events = store.n_events()?;
-        let opening = if n_events == 0 { Opening::Fresh } else { Opening::Resumed { n_events } };
+        let (opening, seen) = prepare(&path)?;
+        let mut store = Store::open(&path)?;
+        store.heal(seen.log_written_us)?;
         let parker = Parker::new();
         let waiting = Arc::new(Waiting::new(waiting_max, parker.unparker().clone()));
         let (recent, status) = (Arc::new(Recent::default()), Arc::new(Status::default()));
         let shared = (Arc::clone(&recent), Arc::clone(&status));
-        let writer =
-            Writer::new(store, Arc::clone(&waiting), parker, Arc::clone(&hub), shared, commit_window);
+        let pace = (commit_window, retention);
+        let writer = Writer::new(store, Arc::clone(&waiting), parker, Arc::clone(&hub), shared, pace);
         let thread = std::thread::Builder::new().name("journal".into()).spawn(move || writer.run());
         let thread = Some(thread.map_err(JournalError::Thread)?);
-        Ok((Self { path, waiting, hub, recent, status, thread, _lock: lock }, opening))
+        let rest = seen.events.filter(|seen| !seen.is_all);
+        let rest = rest.map(|seen| Background::start(&path, seen, Arc::clone(&status))).transpose()?;
+        Ok((Self { path, waiting, hub, recent, status, rest, thread, _lock: lock }, opening))
     }
 
     /// Where the records of `feed` go in `epoch`.
@@ -161,10 +171,47 @@ impl Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
+        self.rest = None;
         self.waiting.close();
         if let Some(thread) = self.thread.take() {
             // A panic of the writer was printed when it happened.
             let _ = thread.join();
+        }
+    }
+}
+
+/// What is known of a file before it is used.
+struct Before {
+    /// When its log was written last, us since 1970.
+    log_written_us: Option<i64>,
+    /// What was looked at.
+    events: Option<Seen>,
+}
+
+/// Looks at what lies at `path`, and puts a new file there where there is none that can be trusted.
+fn prepare(path: &Path) -> Result<(Opening, Before), JournalError> {
+    let log = store::beside(path, "-wal");
+    let written = fs::metadata(&log).and_then(|log| log.modified()).ok();
+    let written = written.and_then(|written| Timestamp::try_from(written).ok());
+    let log_written_us = written.map(Timestamp::as_microsecond);
+    let looked = match path.try_exists().map_err(JournalError::file(path))? {
+        true => check::examine(path, check::AT_ONCE_BYTES),
+        false if log.exists() => Err(Objection::Damaged("the file of its log is missing".to_owned())),
+        false => {
+            Store::create(path)?;
+            return Ok((Opening::Fresh, Before { log_written_us: None, events: None }));
+        }
+    };
+    match looked {
+        Ok(seen) => {
+            let opening = Opening::Resumed { n_events: store::n_events(path)? };
+            Ok((opening, Before { log_written_us, events: Some(seen) }))
+        }
+        Err(Objection::Unusable(error)) => Err(error),
+        Err(Objection::Damaged(reason)) => {
+            let moved_to = aside::move_aside(path, Timestamp::now())?;
+            Store::create(path)?;
+            Ok((Opening::Damaged { moved_to, reason }, Before { log_written_us: None, events: None }))
         }
     }
 }

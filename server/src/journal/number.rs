@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::row::{EventRow, StreamRow};
 use super::stamp::{HandOver, strip};
-use super::store::{Store, Stream};
+use super::store::{Store, Stream, wire};
 use super::waiting::{Lost, Posted, Run, Waiting};
 use crate::publish::Record;
 
@@ -88,7 +88,7 @@ impl Hand {
         }
         let stream = store.next_stream;
         store.next_stream += 1;
-        let epoch = i64::try_from(run.1).unwrap_or(i64::MAX);
+        let epoch = wire(run.1);
         self.streams.push(StreamRow { stream, feed: run.0.clone(), epoch, gone: 0, last: None });
         Stream { stream, next: 1, expected: None }
     }
@@ -104,7 +104,7 @@ impl Hand {
             kind: data.body.kind(),
             batch: store.next_batch,
             time_ms: time.map_or(hand_over.run_us / 1_000, |time| time.as_millisecond()),
-            end_ms: i64::try_from(data.span.end.as_millis()).unwrap_or(i64::MAX),
+            end_ms: wire(data.span.end.as_millis()),
             hand_over,
             // Cannot fail: an envelope has no maps with keys that are no strings.
             line: serde_json::to_string(&record.envelope).unwrap_or_default(),

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use super::error::JournalError;
 use super::row::{EVENT_COLUMNS, EventRow, N_EVENT_COLUMNS, read_stamp};
 use super::stamp::{Recent, Stamp, complete};
-use super::store::{ID, all_streams, connect_to_read, setting};
+use super::store::{ID, connect_to_read, setting, streams_of};
 
 /// Which events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,9 +102,13 @@ impl Reader {
 
     /// Numbers of the streams of `feeds`, for a list.
     pub(super) fn streams_of(&self, feeds: &[String]) -> Result<String, JournalError> {
-        let streams = all_streams(&self.conn, &self.path)?.into_iter();
-        let of_feeds = streams.filter(|stream| feeds.contains(&stream.feed));
-        Ok(of_feeds.map(|stream| stream.stream.to_string()).collect::<Vec<_>>().join(","))
+        let mut numbers = Vec::new();
+        for feed in feeds {
+            numbers.extend(
+                streams_of(&self.conn, &self.path, feed)?.iter().map(|stream| stream.stream.to_string()),
+            );
+        }
+        Ok(numbers.join(","))
     }
 
     /// The events of `sql`, which is made by [`select`], in its order, up to `n`: each checked, completed, and left out

@@ -8,7 +8,7 @@ use super::error::JournalError;
 use super::reader::{Reader, Unseen, select};
 use super::row::{Last, StreamRow};
 use super::stamp::timestamp;
-use super::store::all_streams;
+use super::store::streams_of;
 
 /// Events at the end of an epoch among which its `feed.ended` is looked for: finals and reports may follow it.
 const ENDING: usize = 64;
@@ -29,8 +29,7 @@ pub struct LastRun {
 impl Reader {
     /// The newest epoch of `feed`. `None`: the feed was never heard of.
     pub fn last_run(&mut self, feed: &str) -> Result<Option<LastRun>, JournalError> {
-        let streams = all_streams(&self.conn, &self.path)?.into_iter();
-        let newest = streams.filter(|stream| stream.feed == feed).max_by_key(|stream| stream.epoch);
+        let newest = streams_of(&self.conn, &self.path, feed)?.pop();
         let Some(stream) = newest else { return Ok(None) };
         let last = self.last(&stream)?.or(stream.last);
         Ok(last.map(|last| LastRun {
@@ -47,29 +46,20 @@ impl Reader {
         let facts = self.rows(&sql, ENDING, Unseen::Skipped, |event, _| {
             Ok(Some((event.kind, Last { time_ms: event.time_ms, end_ms: event.end_ms, has_ended: false })))
         })?;
-        let has_ended = has_ended(facts.iter().map(|(kind, _)| *kind));
+        let before = stream.last.is_some_and(|last| last.has_ended);
+        let has_ended = facts.iter().find_map(|(kind, _)| says_ended(*kind)).unwrap_or(before);
         // A late report may end before what was said already.
         let end_ms = facts.iter().map(|(_, last)| last.end_ms).max().unwrap_or(0);
         Ok(facts.first().map(|(_, newest)| Last { time_ms: newest.time_ms, end_ms, has_ended }))
     }
 }
 
-/// Whether a feed whose newest events are `kinds`, the newest first, has ended in order.
-pub(super) fn has_ended(kinds: impl IntoIterator<Item = EventKind>) -> bool {
+/// Whether a feed has ended in order, as far as an event of `kind` says. `None`: it says nothing about it.
+pub(super) fn says_ended(kind: EventKind) -> Option<bool> {
     use EventKind as K;
-    let states = [K::FeedEnded, K::FeedConnected, K::FeedLive, K::FeedReconnecting, K::FeedStalled];
-    kinds.into_iter().find(|kind| states.contains(kind)) == Some(K::FeedEnded)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_ended_and_came_back_has_not_ended() {
-        use EventKind as K;
-        assert!(has_ended([K::LoudnessReport, K::FeedEnded, K::FeedLive]));
-        assert!(!has_ended([K::FeedConnected, K::FeedEnded]));
-        assert!(!has_ended([K::Gap]));
+    match kind {
+        K::FeedEnded => Some(true),
+        K::FeedConnected | K::FeedLive | K::FeedStalled | K::FeedReconnecting => Some(false),
+        _ => None,
     }
 }

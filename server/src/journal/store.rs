@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, OpenOptions};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::error::JournalError;
@@ -18,11 +20,13 @@ pub(super) const APPLICATION_ID: i64 = 0x4169_7263;
 pub(super) const SCHEMA_VERSION: i64 = 1;
 /// Name of the setting that identifies a journal: it goes into resume cursors.
 pub(super) const ID: &str = "id";
-/// Name of the setting that says that damage was found.
-pub(super) const DAMAGE: &str = "damage";
+/// Streams that a writer knows of at a time.
+const STREAMS_KNOWN_MAX: usize = 4_096;
+/// Longest that the last commit before a crash is believed to have taken, us.
+const LAST_COMMIT_US_MAX: i64 = 1_000_000;
 
 /// Every table, index and view, as SQLite remembers them: a file with other words in it is not served.
-pub(super) const SCHEMA: &[&str] = &[
+const SCHEMA: &[&str] = &[
     "CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE streams (stream INTEGER PRIMARY KEY, feed TEXT NOT NULL, epoch INTEGER NOT NULL, \
      gone INTEGER NOT NULL, last_time_ms INTEGER, last_end_ms INTEGER, has_ended INTEGER, \
@@ -35,7 +39,8 @@ pub(super) const SCHEMA: &[&str] = &[
      crc INTEGER NOT NULL, UNIQUE (stream, sequence))",
     "CREATE INDEX events_by_time ON events (time_ms)",
     "CREATE INDEX finals_by_time ON events (stream, time_ms) WHERE kind = 'transcript.final'",
-    "CREATE VIEW finals AS SELECT cursor, json_extract(line, '$.data.text') AS text FROM events",
+    "CREATE VIEW finals AS SELECT cursor, json_extract(line, '$.data.text') AS text FROM events \
+     WHERE kind = 'transcript.final'",
     "CREATE VIRTUAL TABLE said USING fts5(text, content='finals', content_rowid='cursor', \
      tokenize='unicode61 remove_diacritics 2')",
 ];
@@ -78,69 +83,75 @@ pub(super) struct Writing<'a> {
 }
 
 impl Store {
-    /// Opens the file for writing, or makes it, and reads what a writer has to know. It must have been checked.
-    pub(super) fn open(path: &Path) -> Result<Self, JournalError> {
-        create_private(path)?;
-        let failed = JournalError::storage(path);
-        let conn = connect(path).map_err(&failed)?;
-        let is_new: bool = conn
-            .query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
-            .map_err(&failed)?;
-        if is_new {
-            create(&conn).map_err(&failed)?;
+    /// Makes a new file at `path`, whole or not at all.
+    pub(super) fn create(path: &Path) -> Result<(), JournalError> {
+        let new = beside(path, ".new");
+        for left in [beside(&new, "-wal"), beside(&new, "-shm"), new.clone()] {
+            match fs::remove_file(&left) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(JournalError::file(&left)(error));
+                }
+                _ => {}
+            }
         }
-        conn.pragma_update(None, "synchronous", "FULL").map_err(&failed)?;
-        let mut store = Self {
-            conn,
-            path: path.to_owned(),
-            streams: HashMap::new(),
-            next_cursor: 1,
-            next_batch: 1,
-            next_stream: 1,
-        };
-        store.learn()?;
-        Ok(store)
+        make_private(&new)?;
+        connect(&new).and_then(|conn| create(&conn)).map_err(JournalError::storage(&new))?;
+        fs::rename(&new, path).map_err(JournalError::file(path))?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(JournalError::file(folder))
     }
 
-    fn learn(&mut self) -> Result<(), JournalError> {
-        let failed = JournalError::storage(&self.path);
+    /// Opens the file for writing and reads what a writer has to know. It must have been checked.
+    pub(super) fn open(path: &Path) -> Result<Self, JournalError> {
+        let failed = JournalError::storage(path);
+        let conn = connect(path).map_err(&failed)?;
         let next = |sql: &str| -> rusqlite::Result<i64> {
-            self.conn.query_row(sql, [], |row| row.get::<_, Option<i64>>(0)).map(|max| max.unwrap_or(0) + 1)
+            super::absent(conn.query_row(sql, [], |row| row.get::<_, Option<i64>>(0)))
+                .map(|newest| newest.flatten().unwrap_or(0) + 1)
         };
-        let next_cursor =
-            next("SELECT max(seq) FROM sqlite_sequence WHERE name = 'events'").map_err(&failed)?;
+        let next_cursor = next("SELECT seq FROM sqlite_sequence WHERE name = 'events'").map_err(&failed)?;
         let next_stream = next("SELECT max(stream) FROM streams").map_err(&failed)?;
-        let of_events = next("SELECT batch FROM events ORDER BY cursor DESC LIMIT 1");
-        let of_events = super::absent(of_events).map_err(&failed)?.unwrap_or(1);
+        let of_events = next("SELECT batch FROM events ORDER BY cursor DESC LIMIT 1").map_err(&failed)?;
         let of_batches = next("SELECT max(batch) FROM batches").map_err(&failed)?;
-        let streams = self.streams_now()?;
-        self.streams = streams;
-        (self.next_cursor, self.next_batch, self.next_stream) =
-            (next_cursor, of_events.max(of_batches), next_stream);
+        let next_batch = of_events.max(of_batches);
+        let streams = HashMap::new();
+        Ok(Self { conn, path: path.to_owned(), streams, next_cursor, next_batch, next_stream })
+    }
+
+    /// Knows afterwards what was stored of `run`, if anything.
+    pub(super) fn look_up(&mut self, run: &Run) -> rusqlite::Result<()> {
+        if self.streams.contains_key(run) {
+            return Ok(());
+        }
+        let sql = "SELECT s.stream, max(s.gone, coalesce((SELECT max(sequence) FROM events e \
+                   WHERE e.stream = s.stream), 0)) FROM streams s WHERE s.feed = ? AND s.epoch = ?";
+        let mut known = self.conn.prepare_cached(sql)?;
+        let stored =
+            known.query_row(params![run.0, wire(run.1)], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)));
+        let Some((stream, last)) = super::absent(stored)? else { return Ok(()) };
+        self.streams.insert(run.clone(), Stream { stream, next: last + 1, expected: None });
         Ok(())
     }
 
-    fn streams_now(&self) -> Result<HashMap<Run, Stream>, JournalError> {
-        let failed = JournalError::storage(&self.path);
-        let mut newest =
-            self.conn.prepare("SELECT max(sequence) FROM events WHERE stream = ?").map_err(&failed)?;
-        let mut streams = HashMap::new();
-        for stored in all_streams(&self.conn, &self.path)? {
-            let last: Option<i64> = newest.query_row([stored.stream], |row| row.get(0)).map_err(&failed)?;
-            let next = last.unwrap_or(stored.gone).max(stored.gone) + 1;
-            let stream = Stream { stream: stored.stream, next, expected: None };
-            streams.insert((stored.feed, u64::try_from(stored.epoch).unwrap_or(0)), stream);
+    /// Forgets what it knows of streams where that has become much. Nothing may be in hand.
+    pub(super) fn forget_streams(&mut self) {
+        if self.streams.len() > STREAMS_KNOWN_MAX {
+            self.streams.clear();
         }
-        Ok(streams)
     }
 
-    /// Events in the file.
-    pub(super) fn n_events(&self) -> Result<u64, JournalError> {
-        // Places are taken one after the other and given up from the oldest on: no need to count.
-        let sql = "SELECT max(cursor), min(cursor) FROM events";
-        let range = self.conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)));
-        let (last, first): (Option<i64>, Option<i64>) = range.map_err(JournalError::storage(&self.path))?;
-        Ok(last.zip(first).and_then(|(last, first)| u64::try_from(last - first + 1).ok()).unwrap_or(0))
+    /// Gives a stamp to the batch that was written last, if a crash came before its own: no event is without.
+    /// `log_written` is when the log was written last, us since 1970, which was for that batch.
+    pub(super) fn heal(&mut self, log_written_us: Option<i64>) -> Result<(), JournalError> {
+        let sql = "SELECT e.batch, e.handed_us FROM events e WHERE e.cursor = (SELECT max(cursor) FROM events) \
+                   AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.batch = e.batch)";
+        let bare = self.conn.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
+        let failed = JournalError::storage(&self.path);
+        let Some((batch, handed_us)) = super::absent(bare).map_err(&failed)? else { return Ok(()) };
+        let latest_us = handed_us.saturating_add(LAST_COMMIT_US_MAX);
+        let run_us = log_written_us.unwrap_or(handed_us).clamp(handed_us, latest_us);
+        let stamps = [(batch, Stamp { run_us, wall_ms: run_us / 1_000 })];
+        self.write(&Writing { stamps: &stamps, ..Writing::default() }).map_err(&failed)
     }
 
     /// Commits, on disk when it returns.
@@ -247,10 +258,24 @@ pub(super) fn put_stream(conn: &Connection, row: &StreamRow) -> rusqlite::Result
 
 /// All streams, each checked.
 pub(super) fn all_streams(conn: &Connection, path: &Path) -> Result<Vec<StreamRow>, JournalError> {
+    streams(conn, path, "TRUE", [])
+}
+
+/// The streams of `feed` by epoch, each checked.
+pub(super) fn streams_of(conn: &Connection, path: &Path, feed: &str) -> Result<Vec<StreamRow>, JournalError> {
+    streams(conn, path, "feed = ? ORDER BY epoch", [feed])
+}
+
+fn streams(
+    conn: &Connection,
+    path: &Path,
+    condition: &str,
+    values: impl rusqlite::Params,
+) -> Result<Vec<StreamRow>, JournalError> {
     let failed = JournalError::storage(path);
-    let sql = format!("SELECT {STREAM_COLUMNS} FROM streams ORDER BY stream");
+    let sql = format!("SELECT {STREAM_COLUMNS} FROM streams WHERE {condition}");
     let mut statement = conn.prepare_cached(&sql).map_err(&failed)?;
-    let mut rows = statement.query([]).map_err(&failed)?;
+    let mut rows = statement.query(values).map_err(&failed)?;
     let mut streams = Vec::new();
     while let Some(row) = rows.next().map_err(&failed)? {
         let number = streams.len() + 1;
@@ -274,8 +299,13 @@ pub(super) fn setting(conn: &Connection, path: &Path, key: &str) -> Result<Optio
     }
 }
 
+/// A number as SQLite has it.
+pub(super) fn wire(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 /// Writes a setting.
-pub(super) fn set(conn: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
+fn set(conn: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
     let row = params![key, value, setting_crc(key, value)];
     conn.execute("INSERT OR REPLACE INTO settings VALUES (?, ?, ?)", row).map(|_| ())
 }
@@ -291,12 +321,34 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     // Checkpoints are made between commits, never within one.
     conn.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
     conn.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES_KEPT, |_| Ok(()))?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
     strict(&conn)?;
     Ok(conn)
 }
 
 /// Bytes of the log that are kept when it begins anew; what is more was a backlog.
 const LOG_BYTES_KEPT: i64 = 16 << 20;
+
+/// Compares the index of words with what was said. Nothing is written, and the log is left as it is.
+pub(super) fn compare_words(path: &Path) -> rusqlite::Result<()> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    strict(&conn)?;
+    // https://sqlite.org/fts5.html#the_integrity_check_command
+    conn.execute_batch("INSERT INTO said (said, rank) VALUES ('integrity-check', 1)")
+}
+
+/// Events in the file.
+pub(super) fn n_events(path: &Path) -> Result<u64, JournalError> {
+    let failed = JournalError::storage(path);
+    let conn = connect_to_read(path).map_err(&failed)?;
+    // Places are taken one after the other and given up from the oldest on: no need to count.
+    let sql = "SELECT max(cursor), min(cursor) FROM events";
+    let range = conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)));
+    let (last, first): (Option<i64>, Option<i64>) = range.map_err(failed)?;
+    Ok(last.zip(first).and_then(|(last, first)| u64::try_from(last - first + 1).ok()).unwrap_or(0))
+}
 
 /// A connection for reading.
 pub(super) fn connect_to_read(path: &Path) -> rusqlite::Result<Connection> {
@@ -314,9 +366,14 @@ fn strict(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "temp_store", "MEMORY")
 }
 
+/// Makes the tables, indices and views.
+pub(super) fn make_schema(conn: &Connection) -> rusqlite::Result<()> {
+    SCHEMA.iter().try_for_each(|sql| conn.execute_batch(sql))
+}
+
 fn create(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch("BEGIN IMMEDIATE")?;
-    SCHEMA.iter().try_for_each(|sql| conn.execute_batch(sql))?;
+    make_schema(conn)?;
     let id: String = conn.query_row("SELECT lower(hex(randomblob(16)))", [], |row| row.get(0))?;
     set(conn, ID, &id)?;
     set(conn, "schema", &SCHEMA_VERSION.to_string())?;
@@ -341,8 +398,8 @@ pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Makes the file where it is missing, for this user only.
-fn create_private(path: &Path) -> Result<(), JournalError> {
+/// Makes an empty file, for this user only.
+fn make_private(path: &Path) -> Result<(), JournalError> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
     file.map_err(JournalError::file(path))?;
     let private = fs::Permissions::from_mode(0o600);

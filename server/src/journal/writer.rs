@@ -7,12 +7,14 @@ use bytes::Bytes;
 use crossbeam::sync::Parker;
 use jiff::Timestamp;
 
+use super::Retention;
+use super::keep::Keeper;
 use super::number::{Hand, Prepared};
 use super::row::EventRow;
 use super::stamp::{Recent, Stamp, complete, complete_record};
 use super::state::{Health, Status};
 use super::store::{Store, Writing};
-use super::waiting::Waiting;
+use super::waiting::{Posted, Waiting};
 use crate::publish::{Hub, Published};
 
 /// Most events in one commit: about 1 MB, 20 ms of work.
@@ -39,6 +41,7 @@ pub(super) struct Writer {
     pub(super) recent: Arc<Recent>,
     pub(super) status: Arc<Status>,
     pub(super) commit_window: Duration,
+    keeper: Keeper,
     work: Work,
 }
 
@@ -47,7 +50,11 @@ struct Work {
     origin: Instant,
     origin_us: i64,
     hand: Hand,
+    /// An event of a stream that could not be looked up.
+    stuck: Option<Posted>,
     unstamped: Vec<(i64, Stamp)>,
+    /// Whether it was tried to write them by themselves.
+    has_stamped: bool,
     committed_at: Option<Instant>,
     has_log: bool,
     n_shown: u64,
@@ -61,19 +68,22 @@ impl Writer {
         parker: Parker,
         hub: Arc<Hub>,
         (recent, status): (Arc<Recent>, Arc<Status>),
-        commit_window: Duration,
+        (commit_window, retention): (Duration, Retention),
     ) -> Self {
         let work = Work {
             origin: Instant::now(),
             origin_us: Timestamp::now().as_microsecond(),
             hand: Hand::default(),
+            stuck: None,
             unstamped: Vec::new(),
+            has_stamped: false,
             committed_at: None,
             has_log: true,
             n_shown: 0,
             why_lost: TOO_FAST.to_owned(),
         };
-        Self { store, waiting, parker, hub, recent, status, commit_window, work }
+        let keeper = Keeper::new(retention, Instant::now());
+        Self { store, waiting, parker, hub, recent, status, commit_window, keeper, work }
     }
 
     /// Works until the journal is closed and everything is written.
@@ -88,6 +98,8 @@ impl Writer {
                 }
             } else if is_closing {
                 break;
+            } else if self.work.stuck.is_some() {
+                self.pause(RETRY.1);
             } else {
                 self.rest();
             }
@@ -97,17 +109,33 @@ impl Writer {
 
     /// Takes what waits into the hand.
     fn gather(&mut self) {
-        let Self { store, waiting, work, .. } = self;
-        while work.hand.events.len() < BATCH_MAX {
-            let Some(posted) = waiting.take() else { break };
-            let run_us = work.run_us(posted.at);
-            work.hand.take(posted, run_us, store, waiting, &work.why_lost);
+        while self.work.hand.events.len() < BATCH_MAX {
+            let Some(posted) = self.work.stuck.take().or_else(|| self.waiting.take()) else { break };
+            let data = &posted.record.envelope.data;
+            if let Err(error) = self.store.look_up(&(data.feed.clone(), data.epoch)) {
+                self.degrade(&error);
+                self.work.stuck = Some(posted);
+                break;
+            }
+            let run_us = self.work.run_us(posted.at);
+            self.work.hand.take(posted, run_us, &mut self.store, &self.waiting, &self.work.why_lost);
         }
-        for (run, lost) in waiting.lost_at_rest() {
-            let run_us = work.run_us(Instant::now());
-            work.hand.take_lost(&run, &lost, run_us, store, &work.why_lost);
+        self.gather_lost();
+        self.status.lock().in_hand = self.work.hand.n_posted + u64::from(self.work.stuck.is_some());
+    }
+
+    /// Takes what says what was lost of feeds of which nothing waits.
+    fn gather_lost(&mut self) {
+        if self.work.stuck.is_some() {
+            return;
         }
-        self.status.lock().in_hand = self.work.hand.n_posted;
+        for (run, lost) in self.waiting.lost_at_rest() {
+            // What cannot be looked up cannot be written either: it counts as lost with the next event of the feed.
+            if self.store.look_up(&run).is_ok() {
+                let run_us = self.work.run_us(Instant::now());
+                self.work.hand.take_lost(&run, &lost, run_us, &mut self.store, &self.work.why_lost);
+            }
+        }
     }
 
     /// Commits are at least a window apart: what comes meanwhile shares the next one.
@@ -179,6 +207,7 @@ impl Writer {
         self.recent.add(batch, stamp);
         self.work.unstamped.clear();
         self.work.unstamped.push((batch, stamp));
+        self.work.has_stamped = false;
         self.work.committed_at = Some(now);
         self.work.has_log = true;
         let Hand { events, n_posted, .. } = std::mem::take(&mut self.work.hand);
@@ -193,6 +222,8 @@ impl Writer {
             TOO_FAST.clone_into(&mut self.work.why_lost);
         }
         self.waiting.settle(self.work.n_shown);
+        self.store.forget_streams();
+        self.keeper.step(&self.store, Instant::now(), stamp.wall_ms);
         self.bound_log();
     }
 
@@ -206,30 +237,41 @@ impl Writer {
 
     /// Nothing waits: does what is due and sleeps until something is.
     fn rest(&mut self) {
-        let now = Instant::now();
         self.waiting.settle(self.work.n_shown);
-        let Some(committed_at) = self.work.committed_at else {
-            self.parker.park();
-            return;
-        };
-        let (stamp_at, quiet_at) = (committed_at + STAMP_AFTER, committed_at + QUIET);
-        if !self.work.unstamped.is_empty() && now >= stamp_at {
+        let now = Instant::now();
+        let Chores { stamp_at, keep_at, quiet_at } = self.chores();
+        if stamp_at.is_some_and(|at| at <= now) {
             self.stamp();
         }
-        if self.work.has_log && now >= quiet_at {
-            self.work.has_log = self.store.checkpoint("PASSIVE").is_err();
+        if keep_at.is_some_and(|at| at <= now) {
+            self.keeper.step(&self.store, now, Timestamp::now().as_millisecond());
+            self.work.has_log = true;
         }
-        if !self.work.unstamped.is_empty() && now < stamp_at {
-            self.parker.park_deadline(stamp_at);
-        } else if self.work.has_log && now < quiet_at {
-            self.parker.park_deadline(quiet_at);
-        } else {
-            self.parker.park();
+        if quiet_at.is_some_and(|at| at <= now) {
+            self.work.has_log = false;
+            // What stays in the log is as good there.
+            let _ = self.store.checkpoint("PASSIVE");
+        }
+        let Chores { stamp_at, keep_at, quiet_at } = self.chores();
+        match [stamp_at, keep_at, quiet_at].into_iter().flatten().min() {
+            Some(at) => self.parker.park_deadline(at),
+            None => self.parker.park(),
         }
     }
 
-    /// Writes stamps by themselves. A failure leaves them for the next commit.
+    fn chores(&self) -> Chores {
+        let work = &self.work;
+        let after = |wait, is_due: bool| work.committed_at.filter(|_| is_due).map(|at| at + wait);
+        Chores {
+            stamp_at: after(STAMP_AFTER, !work.unstamped.is_empty() && !work.has_stamped),
+            keep_at: self.keeper.due_at(),
+            quiet_at: after(QUIET, work.has_log),
+        }
+    }
+
+    /// Writes stamps by themselves, once. A failure leaves them for the next commit.
     fn stamp(&mut self) {
+        self.work.has_stamped = true;
         let writing = Writing { stamps: &self.work.unstamped, ..Writing::default() };
         if self.store.write_soon(&writing).is_ok() {
             self.work.unstamped.clear();
@@ -245,6 +287,13 @@ impl Writer {
         let _ = self.store.checkpoint("TRUNCATE");
         self.waiting.settle(self.work.n_shown);
     }
+}
+
+/// When what is to be done next, where nothing waits.
+struct Chores {
+    stamp_at: Option<Instant>,
+    keep_at: Option<Instant>,
+    quiet_at: Option<Instant>,
 }
 
 impl Work {

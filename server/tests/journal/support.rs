@@ -147,3 +147,32 @@ impl Feed {
 pub(crate) fn value(line: &[u8]) -> serde_json::Value {
     serde_json::from_slice(line).unwrap()
 }
+
+/// How often something is tried: `few` times, `many` with `AIRCHECK_SOAK=1`, or as the variable `name` says.
+pub(crate) fn count_of(name: &str, few: u64, many: u64) -> u64 {
+    let number = |name| std::env::var(name).ok().and_then(|n| n.parse().ok());
+    let is_soak = number("AIRCHECK_SOAK").is_some_and(|n: u64| n > 0);
+    number(name).unwrap_or(if is_soak { many } else { few })
+}
+
+/// Waits until something is so, giving way to other threads.
+pub(crate) fn until(mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end, "it did not happen");
+        std::thread::yield_now();
+    }
+}
+
+/// Numbers that look random and are the same in every run (xorshift64*).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    /// Less than `n`.
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16) % n
+    }
+}
