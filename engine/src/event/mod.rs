@@ -4,14 +4,16 @@
 mod body;
 mod envelope;
 mod kind;
+mod transcript;
 
 pub use body::{
     Alert, AlertKind, Body, ChannelMap, Engine, Feed, FeedState, Gap, GapReason, GapReport, Heartbeat,
-    Keyword, KeywordState, LoudnessProfile, LoudnessReport, LoudnessScope, Metadata, Meter, Observation,
-    Phase, Segment, SegmentKind, SpokenWord, Transcript,
+    LoudnessProfile, LoudnessReport, LoudnessScope, Metadata, Meter, Observation, Phase, Segment,
+    SegmentKind,
 };
 pub use envelope::{Data, Envelope, EventId, Latency, Stages, schema};
 pub use kind::EventKind;
+pub use transcript::{Keyword, KeywordState, Onset, Settled, Settling, SpokenWord, Transcript};
 
 use crate::time::{MediaTime, Span};
 

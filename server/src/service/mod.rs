@@ -5,4 +5,4 @@ mod docks;
 mod guest;
 
 pub use docks::Docks;
-pub use guest::{Guest, GuestSpec, Reception, Refusal};
+pub use guest::{GUEST_TEMPO, Guest, GuestSpec, Reception, Refusal, guest_live_config};
