@@ -195,6 +195,14 @@ impl FeedRun {
         }
     }
 
+    /// Ends the utterance that is open behind everything that was sent, on an empty block.
+    pub fn endpoint(&self, mut block: Block) {
+        if let Some(open) = &self.open {
+            block.mark_endpoint();
+            open.lane.send(block);
+        }
+    }
+
     /// Leaves out `gap` at `span`: lost by the source, or shed because there was no block for it. The worker reports it
     /// with the next block; one at the very end is reported when the run ends.
     pub fn leave_out(&mut self, span: Span, gap: Gap) {

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::transcript::{Keyword, Onset, Settled, Transcript};
 use super::{EventKind, Gap, GapReport};
-use crate::time::{MediaTime, Span};
+use crate::time::MediaTime;
 
 /// The facts of an event.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -19,6 +20,8 @@ pub enum Body {
     Segment(Segment),
     Partial(Transcript),
     Final(Transcript),
+    Onset(Onset),
+    Settled(Settled),
     Keyword(Keyword),
     Gap(GapReport),
     Degraded(Engine),
@@ -40,6 +43,8 @@ impl Body {
             Self::Segment(_) => EventKind::Segment,
             Self::Partial(_) => EventKind::TranscriptPartial,
             Self::Final(_) => EventKind::TranscriptFinal,
+            Self::Onset(_) => EventKind::SpeechOnset,
+            Self::Settled(_) => EventKind::TranscriptSettled,
             Self::Keyword(_) => EventKind::Keyword,
             Self::Gap(_) => EventKind::Gap,
             Self::Degraded(_) => EventKind::EngineDegraded,
@@ -99,6 +104,18 @@ impl From<Segment> for Body {
 impl From<Keyword> for Body {
     fn from(facts: Keyword) -> Self {
         Self::Keyword(facts)
+    }
+}
+
+impl From<Onset> for Body {
+    fn from(facts: Onset) -> Self {
+        Self::Onset(facts)
+    }
+}
+
+impl From<Settled> for Body {
+    fn from(facts: Settled) -> Self {
+        Self::Settled(facts)
     }
 }
 
@@ -365,64 +382,6 @@ pub struct Segment {
     /// Where the very same sound was heard before: it is a jingle, a spot, or the like.
     #[serde(rename = "repeats_ms", skip_serializing_if = "Option::is_none")]
     pub repeats: Option<MediaTime>,
-}
-
-/// One word of a transcript.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct SpokenWord {
-    /// As written, with its punctuation.
-    pub text: String,
-    /// Where it was said.
-    #[serde(flatten)]
-    pub span: Span,
-    /// 0..=1.
-    pub confidence: f32,
-}
-
-/// What was said in one utterance, so far (partial) or for good (final).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
-pub struct Transcript {
-    /// Number of the utterance within the epoch.
-    pub utterance: u64,
-    /// The whole text.
-    pub text: String,
-    /// Bytes of `text` that a later partial will not change; all of them in a final.
-    pub stable_bytes: usize,
-    /// Language code.
-    pub language: String,
-    /// Mean word confidence, 0..=1.
-    pub confidence: f32,
-    /// The words in order.
-    pub words: Vec<SpokenWord>,
-    /// Step of the degradation ladder it was made at, 0 = all.
-    pub degraded: u8,
-    /// Model that heard it.
-    pub model: String,
-}
-
-/// How sure a keyword is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum KeywordState {
-    /// Seen in a partial; the final may take it back by not confirming it.
-    Provisional,
-    /// Seen in a final.
-    Confirmed,
-}
-
-/// A keyword or phrase was said.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Keyword {
-    /// The term as it is written in the rule.
-    pub term: String,
-    /// Name of the rule.
-    pub rule: String,
-    /// Number of the utterance.
-    pub utterance: u64,
-    /// Provisional or confirmed.
-    pub state: KeywordState,
-    /// Words around it.
-    pub context: String,
 }
 
 /// The engine changed what it does for a feed.

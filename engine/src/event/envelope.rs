@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     Alert, Body, Engine, EventKind, Feed, GapReport, Heartbeat, Keyword, LoudnessReport, Metadata, Meter,
-    Segment, Transcript,
+    Onset, Segment, Settled, Transcript,
 };
 use crate::time::Span;
 
@@ -151,6 +151,7 @@ fn subject(body: &Body) -> Option<String> {
     match body {
         Body::Partial(t) | Body::Final(t) => Some(format!("u-{}", t.utterance)),
         Body::Keyword(k) => Some(format!("u-{}", k.utterance)),
+        Body::Onset(onset) => Some(format!("u-{}", onset.utterance)),
         _ => None,
     }
 }
@@ -210,6 +211,8 @@ pub fn schema(kind: EventKind) -> Schema {
         | K::AlertLoudness => schema_for!(Envelope<Alert>),
         K::Segment => schema_for!(Envelope<Segment>),
         K::TranscriptPartial | K::TranscriptFinal => schema_for!(Envelope<Transcript>),
+        K::TranscriptSettled => schema_for!(Envelope<Settled>),
+        K::SpeechOnset => schema_for!(Envelope<Onset>),
         K::Keyword => schema_for!(Envelope<Keyword>),
         K::Gap => schema_for!(Envelope<GapReport>),
         K::EngineDegraded | K::EngineRecovered | K::EngineRefused => schema_for!(Envelope<Engine>),

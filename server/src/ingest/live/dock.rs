@@ -26,6 +26,8 @@ pub enum Handed {
     Bytes(Bytes, Instant),
     /// What is playing from here on.
     Metadata(Metadata),
+    /// What was said so far is an utterance, whatever follows.
+    Endpoint,
     /// Why there will be no more.
     End(String),
 }
@@ -168,6 +170,7 @@ async fn take_in(
                 outlet.send(Message::Bytes { bytes, at }).await?;
             }
             Ok(Some(Handed::Metadata(metadata))) => outlet.send(Message::Metadata(metadata)).await?,
+            Ok(Some(Handed::Endpoint)) => outlet.send(Message::Endpoint).await?,
             Ok(Some(Handed::End(reason))) => return Ok(reason),
             Ok(None) => return Ok(format!("{place}: the sender is gone")),
             Err(_) if stalled => return Ok(format!("{place}: no bytes for {dead_after:?}")),

@@ -20,6 +20,8 @@ pub(super) enum Message {
     Bytes { bytes: Bytes, at: Instant },
     /// What is playing from here on.
     Metadata(Metadata),
+    /// An utterance ends here.
+    Endpoint,
     /// No bytes for a while.
     Stalled,
     /// The connection is over.
@@ -71,6 +73,7 @@ impl Inbox {
                 Some(Message::Metadata(metadata)) => {
                     self.say(Received::Decoded(Decoded::Metadata(metadata)))?
                 }
+                Some(Message::Endpoint) => self.say(Received::Endpoint)?,
                 Some(Message::Feed(feed)) => self.say(Received::Feed(feed))?,
                 Some(Message::Stalled) => {
                     self.live = false;

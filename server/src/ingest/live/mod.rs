@@ -82,6 +82,8 @@ pub(super) enum Received {
     Decoded(Decoded),
     /// The connection changed its state.
     Feed(Feed),
+    /// An utterance ends here.
+    Endpoint,
     /// The source was away for so long before what follows.
     Away {
         /// Monotonic time from the last bytes with audio to the next ones.
@@ -227,7 +229,11 @@ impl Decoding {
                 Message::Feed(feed) => self.say(Received::Feed(feed)),
                 Message::Failed(error) => self.out.blocking_send(Out::Failed(error)).map_err(|_| Deaf),
                 // Left over from a connection that was given up.
-                Message::Bytes { .. } | Message::Metadata(_) | Message::Stalled | Message::Closed => Ok(()),
+                Message::Bytes { .. }
+                | Message::Metadata(_)
+                | Message::Endpoint
+                | Message::Stalled
+                | Message::Closed => Ok(()),
             };
             if going.is_err() {
                 return;
