@@ -5,6 +5,7 @@
 mod bad;
 mod commands;
 mod fuzz;
+mod load;
 mod slo;
 #[path = "../support/mod.rs"]
 mod support;
