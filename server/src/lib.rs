@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod api;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -10,6 +11,7 @@ pub mod feed;
 pub mod fetch;
 pub mod host;
 pub mod ingest;
+pub mod journal;
 pub mod output;
 pub mod publish;
 pub mod pump;

@@ -1,9 +1,9 @@
 //! A live feed whose bytes are brought: an encoder that connects to us, a WebSocket. One visitor at a time hands in
 //! pieces; who that is and how it is spoken to is not known here.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -42,6 +42,8 @@ struct Visit {
 pub struct Dock {
     visits: mpsc::Sender<Visit>,
     is_taken: Arc<AtomicBool>,
+    /// The present visitor's hand, while it is there.
+    present: Arc<Mutex<Option<mpsc::WeakSender<Handed>>>>,
 }
 
 /// Why a visitor is not let in.
@@ -71,10 +73,19 @@ impl Dock {
             return Err(Closed::Taken);
         }
         let (pieces, handed) = mpsc::channel(PIECES);
+        *self.present.lock().unwrap_or_else(PoisonError::into_inner) = Some(pieces.downgrade());
         let visitor = Visitor { pieces, is_taken: Arc::clone(&self.is_taken) };
         // A visitor that is not let in gives its place free when it is dropped.
         self.visits.send(Visit { hint, from, handed }).await.map_err(|_| Closed::Over)?;
         Ok(visitor)
+    }
+
+    /// Says what the present visitor plays, where that comes by another way than the visitor's own. Waits while the
+    /// feed is behind. An error: no visitor is there.
+    pub async fn tell(&self, metadata: Metadata) -> Result<(), Gone> {
+        let present = self.present.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let pieces = present.and_then(|pieces| pieces.upgrade()).ok_or(Gone)?;
+        pieces.send(Handed::Metadata(metadata)).await.map_err(|_| Gone)
     }
 
     /// Whether a visitor is there.
@@ -109,7 +120,7 @@ pub(super) struct Quay {
 
 pub(super) fn dock() -> (Dock, Quay) {
     let (visits, of_visits) = mpsc::channel(1);
-    (Dock { visits, is_taken: Arc::default() }, Quay { visits: of_visits })
+    (Dock { visits, is_taken: Arc::default(), present: Arc::default() }, Quay { visits: of_visits })
 }
 
 /// Takes in what one visitor after the other brings; without `reconnect` only the first.
