@@ -8,6 +8,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::flaw::{ConfigError, Flaw};
 
+/// How a date is called: no key is one.
+pub(super) const A_DATE: &str = "a date or time";
+
 /// What a file says, and where.
 pub(super) struct Tree<'a> {
     text: &'a str,
@@ -84,7 +87,7 @@ impl<'a> Tree<'a> {
                 let finite = number.as_str().parse().ok().and_then(Number::from_f64);
                 finite.map_or_else(|| self.no_json(path, number.as_str()), Value::Number)
             }
-            DeValue::Datetime(_) => self.no_json(path, "a date"),
+            DeValue::Datetime(_) => self.no_json(path, A_DATE),
             DeValue::Table(table) => self.table(table, path),
             DeValue::Array(elements) => {
                 let elements = elements.iter().enumerate().map(|(idx, element)| {
