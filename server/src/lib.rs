@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod api;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -10,6 +11,7 @@ pub mod feed;
 pub mod fetch;
 pub mod host;
 pub mod ingest;
+pub mod journal;
 pub mod output;
 pub mod publish;
 pub mod pump;
@@ -17,5 +19,6 @@ pub mod recognise;
 pub mod run;
 pub mod service;
 pub mod sinks;
+pub mod slo;
 pub mod summary;
 pub mod telemetry;

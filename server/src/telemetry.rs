@@ -11,7 +11,7 @@ use engine::time::MediaTime;
 use metrics::{
     Counter, Gauge, Histogram, Label, counter, describe_counter, describe_gauge, describe_histogram,
 };
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
 use crate::publish::{Record, Sink};
 
@@ -149,6 +149,13 @@ impl Metric {
     }
 }
 
+/// Counts in this process, for [`PrometheusHandle::render`] to show.
+pub fn install() -> Result<PrometheusHandle, BuildError> {
+    let handle = PrometheusBuilder::new().set_buckets(&BUCKETS)?.install_recorder()?;
+    Metric::ALL.into_iter().for_each(Metric::describe);
+    Ok(handle)
+}
+
 /// Serves the metrics of this process at `http://address/metrics`, from a thread of its own.
 pub fn serve(address: SocketAddr) -> Result<(), BuildError> {
     PrometheusBuilder::new().with_http_listener(address).set_buckets(&BUCKETS)?.install()?;
@@ -229,16 +236,8 @@ impl Telemetry {
         }
     }
 
-    fn state(&self, now: FeedState) {
-        for state in FeedState::LASTING {
-            let labels = self.labels(&[("state", state.name())]);
-            metrics::gauge!(Metric::State.name(), labels).set(if state == now { 1.0 } else { 0.0 });
-        }
-    }
-}
-
-impl Sink for Telemetry {
-    fn take(&mut self, record: &Record) -> io::Result<()> {
+    /// Counts an event that became visible.
+    pub fn saw(&mut self, record: &Record) {
         self.latency(record);
         match &record.envelope.data.body {
             Body::Feed(feed) if feed.state == FeedState::Format => self.rate_hz = feed.rate_hz.unwrap_or(0),
@@ -249,10 +248,10 @@ impl Sink for Telemetry {
             Body::Heartbeat(beat) => self.lag.set(beat.lag_ms as f64 / 1e3),
             _ => {}
         }
-        Ok(())
     }
 
-    fn counted(&mut self, total: Conservation, end: MediaTime) {
+    /// Takes what became of all frames so far; everything up to `end` is known.
+    pub fn count(&self, total: Conservation, end: MediaTime) {
         let secs = |frames: u64| frames as f64 / f64::from(self.rate_hz.max(1));
         let Conservation { received, analysed, in_gaps } = total;
         if self.rate_hz > 0 {
@@ -262,6 +261,24 @@ impl Sink for Telemetry {
             self.coverage.set(total.coverage());
         }
         self.watermark.set(end.as_secs_f64());
+    }
+
+    fn state(&self, now: FeedState) {
+        for state in FeedState::LASTING {
+            let labels = self.labels(&[("state", state.name())]);
+            metrics::gauge!(Metric::State.name(), labels).set(if state == now { 1.0 } else { 0.0 });
+        }
+    }
+}
+
+impl Sink for Telemetry {
+    fn take(&mut self, record: &Record) -> io::Result<()> {
+        self.saw(record);
+        Ok(())
+    }
+
+    fn counted(&mut self, total: Conservation, end: MediaTime) {
+        self.count(total, end);
     }
 }
 

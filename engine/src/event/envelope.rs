@@ -100,9 +100,12 @@ pub struct Stages {
     /// Recognition.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recognise: Option<u64>,
-    /// Until it was visible.
+    /// Until it was handed over to be shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publish: Option<u64>,
+    /// Until it was on disk, and visible.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journal: Option<u64>,
 }
 
 impl Envelope<Body> {
@@ -110,14 +113,11 @@ impl Envelope<Body> {
     #[must_use]
     pub fn new(id: EventId, data: Data<Body>, time: String, recordedtime: String) -> Self {
         let kind = data.body.kind();
-        let (label, sequence) = match id {
-            EventId::Durable(n) => (format!("{n}"), Some(format!("{n:020}"))),
-            EventId::Ephemeral(n) => (format!("e{n}"), None),
-        };
         let prefix = format!("{}-{}", data.feed, data.epoch);
+        let (id, sequence) = identity(&prefix, id);
         Self {
             specversion: "1.0",
-            id: format!("{prefix}-{label}"),
+            id,
             source: format!("/feeds/{}", data.feed),
             wire_type: kind.wire_type(),
             subject: subject(&data.body),
@@ -129,6 +129,21 @@ impl Envelope<Body> {
             correlationid: data.body.pair().map(|pair| format!("{prefix}-{}-{pair}", kind.name())),
             data,
         }
+    }
+}
+
+impl<B> Envelope<B> {
+    /// Gives the event another identity within its feed and epoch.
+    pub fn renumber(&mut self, id: EventId) {
+        (self.id, self.sequence) = identity(&format!("{}-{}", self.data.feed, self.data.epoch), id);
+    }
+}
+
+/// `id` and `sequence` of an event of the feed and epoch `prefix`.
+fn identity(prefix: &str, id: EventId) -> (String, Option<String>) {
+    match id {
+        EventId::Durable(n) => (format!("{prefix}-{n}"), Some(format!("{n:020}"))),
+        EventId::Ephemeral(n) => (format!("{prefix}-e{n}"), None),
     }
 }
 
@@ -153,6 +168,17 @@ impl Latency {
             algorithmic_ms: whole_ms(algorithmic),
             stages_ms: stages,
         })
+    }
+
+    /// The same event where it took `journal` more to become visible: `total` in all.
+    #[must_use]
+    pub fn after_journal(self, total: Duration, journal: Duration) -> Self {
+        Self {
+            total_ms: whole_ms(total),
+            met: total <= Duration::from_millis(self.budget_ms),
+            stages_ms: Stages { journal: Some(whole_ms(journal)), ..self.stages_ms },
+            ..self
+        }
     }
 }
 

@@ -3,14 +3,16 @@
 
 mod body;
 mod envelope;
+mod gap;
 mod kind;
 
 pub use body::{
-    Alert, AlertKind, Body, ChannelMap, Engine, Feed, FeedState, Gap, GapReason, GapReport, Heartbeat,
-    Keyword, KeywordState, LoudnessProfile, LoudnessReport, LoudnessScope, Metadata, Meter, Observation,
-    Phase, Segment, SegmentKind, SpokenWord, Transcript,
+    Alert, AlertKind, Body, ChannelMap, Engine, Feed, FeedState, Heartbeat, Keyword, KeywordState,
+    LoudnessProfile, LoudnessReport, LoudnessScope, Metadata, Meter, Observation, Phase, Segment,
+    SegmentKind, SpokenWord, Transcript,
 };
 pub use envelope::{Data, Envelope, EventId, Latency, Stages, schema};
+pub use gap::{Gap, GapReason, GapReport};
 pub use kind::EventKind;
 
 use crate::time::{MediaTime, Span};

@@ -16,6 +16,7 @@ mod reader;
 pub use audio::{Audio, Step, Stopper};
 pub use decode::{Hint, Origin, Stream};
 pub use error::{Fault, IngestError};
+pub(crate) use http::connect;
 pub use http::{Address, HttpLimits};
 pub use input::Input;
 pub use live::{BackoffConfig, Closed, Dock, Gone, Handed, LiveConfig, Visitor};

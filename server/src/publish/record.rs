@@ -157,6 +157,7 @@ fn stages(passage: Passage, arrived: Instant, now: Instant) -> Stages {
         queue: passage.queued.map(millis),
         recognise: passage.recognised.map(millis),
         publish: Some(millis(now.saturating_duration_since(passage.stated_at).saturating_sub(recognition))),
+        journal: None,
     }
 }
 

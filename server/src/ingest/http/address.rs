@@ -61,7 +61,7 @@ impl Address {
     }
 
     /// Value of the `Host` header.
-    pub(super) fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         let host = self.url.host_str().unwrap_or("");
         self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
