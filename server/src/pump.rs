@@ -76,14 +76,7 @@ pub fn pump(
             }
             Step::Gap(span, gap) => pump.run.leave_out(span, gap),
             Step::Metadata(metadata) => pump.state(audio, metadata),
-            Step::Feed(feed) => {
-                // What was said is said: nobody knows when there will be more.
-                if !matches!(feed.state, FeedState::Connected | FeedState::Live | FeedState::Format) {
-                    pump.endpoint(spare);
-                    spare = pump.spare()?;
-                }
-                pump.state(audio, feed);
-            }
+            Step::Feed(feed) => pump.state(audio, feed),
             Step::Endpoint => {
                 pump.endpoint(spare);
                 spare = pump.spare()?;

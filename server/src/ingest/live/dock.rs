@@ -4,7 +4,7 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use engine::event::{FeedState, Metadata};
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::inbox::Message;
-use super::receive::{Abandoned, Outlet};
+use super::receive::{Abandoned, GIVEN_UP, Outlet};
 use super::{LiveConfig, Shared};
 use crate::ingest::decode::Hint;
 
@@ -144,7 +144,12 @@ async fn receive(quay: &mut Quay, place: &str, config: LiveConfig, outlet: &Outl
         number += 1;
         let Visit { hint, from, handed } = visit;
         outlet.tell(FeedState::Connected, from).await?;
-        let reason = outlet.connection(number, hint, take_in(handed, place, config, outlet)).await?;
+        outlet.send(Message::Opened { number, hint, age: Duration::ZERO }).await?;
+        let bytes = take_in(handed, place, config, outlet);
+        let reason = outlet.unless_given_up(number, bytes).await?.unwrap_or_else(|| GIVEN_UP.to_owned());
+        // What was said is said: nobody knows when the next one comes.
+        outlet.send(Message::Endpoint).await?;
+        outlet.send(Message::Closed).await?;
         if !config.reconnect {
             return outlet.tell(FeedState::Ended, reason).await;
         }
