@@ -9,6 +9,7 @@ use super::{
     Alert, Body, Engine, EventKind, Feed, GapReport, Heartbeat, Keyword, LoudnessReport, Metadata, Meter,
     Onset, Segment, Settled, Transcript,
 };
+use crate::budget::Budget;
 use crate::time::Span;
 
 /// Identity of an event: stable, so that a reader can drop what it has seen.
@@ -157,18 +158,18 @@ fn subject(body: &Body) -> Option<String> {
 }
 
 impl Latency {
-    /// The record of an event of `kind` that became visible `total` after the arrival of its last proving sample,
-    /// which itself came `algorithmic` after the fact. `None` for kinds without a budget.
+    /// The record of an event that became visible `total` after the arrival of its last proving sample, which itself
+    /// came `algorithmic` after the fact.
     #[must_use]
-    pub fn new(kind: EventKind, total: Duration, algorithmic: Duration, stages: Stages) -> Option<Self> {
-        let budget = kind.budget()?.duration();
-        Some(Self {
+    pub fn new(budget: Budget, total: Duration, algorithmic: Duration, stages: Stages) -> Self {
+        let budget = budget.duration();
+        Self {
             budget_ms: whole_ms(budget),
             total_ms: whole_ms(total),
             met: total <= budget,
             algorithmic_ms: whole_ms(algorithmic),
             stages_ms: stages,
-        })
+        }
     }
 
     /// The same event where it took `journal` more to become visible: `total` in all.
@@ -247,12 +248,12 @@ mod tests {
             epoch: 7,
             span: Span::new(MediaTime::from_secs(1), MediaTime::from_secs(13)),
             body: Body::Alert(alert),
-            latency: Latency::new(
-                EventKind::AlertDeadAir,
+            latency: Some(Latency::new(
+                Budget::from_millis(250),
                 Duration::from_micros(12_600),
                 Duration::from_secs(1),
                 Stages { lane: Some(1), ..Stages::default() },
-            ),
+            )),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam::sync::{Parker, Unparker};
+use engine::budget::Budgets;
 use engine::event::{Body, Event, Feed, FeedState, GapReason, GapReport};
 use engine::time::{MediaTime, Span};
 use jiff::SignedDuration;
@@ -30,6 +31,7 @@ pub(super) struct Plan {
     pub(super) source: Source,
     pub(super) pace: Pace,
     pub(super) entry: Entry,
+    pub(super) budgets: Budgets,
     pub(super) analysis: AnalysisConfig,
     pub(super) keywords: Option<KeywordRules>,
     pub(super) live: LiveConfig,
@@ -140,6 +142,7 @@ fn setup(plan: &Plan, ground: &Ground, epoch: u64) -> Setup {
     Setup {
         identity: FeedIdentity { name: name.to_owned(), epoch },
         clock: WallClock::live(),
+        budgets: plan.budgets.clone(),
         travel: Travel::LIVE,
         analysis: plan.analysis.clone(),
         listener: Listener::new(plan.keywords.clone().map(Keywords::new)),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use engine::budget::Budgets;
 use operators::Keywords;
 use tokio::sync::oneshot;
 
@@ -56,6 +57,7 @@ impl Lobby {
         Ok(Setup {
             identity: FeedIdentity { name: name.to_owned(), epoch },
             clock: WallClock::live(),
+            budgets: Budgets::default(),
             travel: Travel::LIVE,
             analysis,
             listener: Listener::new(rules.map(Keywords::new)),

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock};
 use std::thread;
 
+use engine::budget::Budgets;
 use models::store::Store;
 use models::whisper::{Whisper, WhisperOptions};
 use models::{DecodeOptions, Recognizer, Scripted};
@@ -102,6 +103,7 @@ impl Reception for Inn {
         let setup = Setup {
             identity: FeedIdentity { name: spec.feed.to_string(), epoch: 1 },
             clock: WallClock::live(),
+            budgets: Budgets::default(),
             travel: Travel::LIVE,
             analysis: AnalysisConfig { utterances: Some(utterances), ..AnalysisConfig::default() },
             listener: Listener::new(rules.map(Keywords::new)),
