@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use engine::budget::Budgets;
-use engine::event::{Body, Data, Envelope, Event, EventId, Heartbeat, Latency, Phase, Stages};
+use engine::event::{Body, ClockStep, Data, Envelope, Event, EventId, Heartbeat, Latency, Phase, Stages};
 use engine::latency::Arrivals;
 use engine::time::{MediaTime, Span};
 use jiff::Timestamp;
@@ -112,6 +112,14 @@ impl Recorder {
         let (watermark, at) = self.arrivals.latest().unwrap_or((MediaTime::ZERO, now));
         let lag_ms = u64::try_from(now.saturating_duration_since(at).as_millis()).unwrap_or(u64::MAX);
         Event::new(Span::new(watermark, watermark), watermark, Heartbeat { watermark, lag_ms, coverage })
+    }
+
+    /// Looks at the wall clock: somebody may have set it.
+    pub fn look_at_clock(&mut self, now: Now) -> Option<Event> {
+        let by = self.clock.look(now)?;
+        let here = self.arrivals.latest().map_or(MediaTime::ZERO, |(end, _)| end);
+        let by_ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        Some(Event::new(Span::new(here, here), here, ClockStep { by_ms }))
     }
 
     /// The record of `event`, visible at `now`.
