@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
-use engine::budget::Budget;
+use engine::budget::{Budget, Budgets};
 use engine::event::EventKind;
 use operators::KeywordRules;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -284,7 +284,7 @@ impl FeedSpec {
     #[must_use]
     pub fn budgets(&self) -> Budgets {
         let own = |(name, millis): (&String, &u64)| Some((kind(name)?, Budget::from_millis(*millis)));
-        Budgets(self.budgets_ms.iter().filter_map(own).collect())
+        self.budgets_ms.iter().filter_map(own).collect()
     }
 
     /// Its words and phrases to alert on.
@@ -326,18 +326,6 @@ fn kind(name: &str) -> Option<EventKind> {
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(", ")
-}
-
-/// What a feed promises of its events: the usual budgets, but for those that were set for it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Budgets(BTreeMap<EventKind, Budget>);
-
-impl Budgets {
-    /// The budget of a type. `None`: it is no reaction to audio.
-    #[must_use]
-    pub fn of(&self, kind: EventKind) -> Option<Budget> {
-        self.0.get(&kind).copied().or_else(|| kind.budget())
-    }
 }
 
 /// Name of the profile that a feed has unless it says otherwise.

@@ -4,7 +4,7 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use engine::event::{FeedState, Metadata};
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::inbox::Message;
-use super::receive::{Abandoned, Outlet};
+use super::receive::{Abandoned, GIVEN_UP, Outlet};
 use super::{LiveConfig, Shared};
 use crate::ingest::decode::Hint;
 
@@ -26,6 +26,8 @@ pub enum Handed {
     Bytes(Bytes, Instant),
     /// What is playing from here on.
     Metadata(Metadata),
+    /// What was said so far is an utterance, whatever follows.
+    Endpoint,
     /// Why there will be no more.
     End(String),
 }
@@ -142,7 +144,12 @@ async fn receive(quay: &mut Quay, place: &str, config: LiveConfig, outlet: &Outl
         number += 1;
         let Visit { hint, from, handed } = visit;
         outlet.tell(FeedState::Connected, from).await?;
-        let reason = outlet.connection(number, hint, take_in(handed, place, config, outlet)).await?;
+        outlet.send(Message::Opened { number, hint, age: Duration::ZERO }).await?;
+        let bytes = take_in(handed, place, config, outlet);
+        let reason = outlet.unless_given_up(number, bytes).await?.unwrap_or_else(|| GIVEN_UP.to_owned());
+        // What was said is said: nobody knows when the next one comes.
+        outlet.send(Message::Endpoint).await?;
+        outlet.send(Message::Closed).await?;
         if !config.reconnect {
             return outlet.tell(FeedState::Ended, reason).await;
         }
@@ -168,6 +175,7 @@ async fn take_in(
                 outlet.send(Message::Bytes { bytes, at }).await?;
             }
             Ok(Some(Handed::Metadata(metadata))) => outlet.send(Message::Metadata(metadata)).await?,
+            Ok(Some(Handed::Endpoint)) => outlet.send(Message::Endpoint).await?,
             Ok(Some(Handed::End(reason))) => return Ok(reason),
             Ok(None) => return Ok(format!("{place}: the sender is gone")),
             Err(_) if stalled => return Ok(format!("{place}: no bytes for {dead_after:?}")),
