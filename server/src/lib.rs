@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod api;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -18,5 +19,6 @@ pub mod recognise;
 pub mod run;
 pub mod service;
 pub mod sinks;
+pub mod slo;
 pub mod summary;
 pub mod telemetry;

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use engine::event::{Body, Data, Envelope, Event, EventId, Heartbeat, Latency, Phase, Stages};
+use engine::budget::Budgets;
+use engine::event::{Body, ClockStep, Data, Envelope, Event, EventId, Heartbeat, Latency, Phase, Stages};
 use engine::latency::Arrivals;
 use engine::time::{MediaTime, Span};
 use jiff::Timestamp;
@@ -76,13 +77,27 @@ pub struct Recorder {
     arrivals: Arrivals,
     durable: u64,
     ephemeral: u64,
+    budgets: Budgets,
 }
 
 impl Recorder {
     /// A recorder that counts from 1.
     #[must_use]
     pub fn new(identity: FeedIdentity, clock: WallClock) -> Self {
-        Self { identity, clock, arrivals: Arrivals::new(ARRIVALS), durable: 0, ephemeral: 0 }
+        Self {
+            identity,
+            clock,
+            arrivals: Arrivals::new(ARRIVALS),
+            durable: 0,
+            ephemeral: 0,
+            budgets: Budgets::default(),
+        }
+    }
+
+    /// The same, for a feed that promises `budgets`.
+    #[must_use]
+    pub fn promising(self, budgets: Budgets) -> Self {
+        Self { budgets, ..self }
     }
 
     /// Audio up to `end` arrived at `at`.
@@ -99,6 +114,14 @@ impl Recorder {
         Event::new(Span::new(watermark, watermark), watermark, Heartbeat { watermark, lag_ms, coverage })
     }
 
+    /// Looks at the wall clock: somebody may have set it.
+    pub fn look_at_clock(&mut self, now: Now) -> Option<Event> {
+        let by = self.clock.look(now)?;
+        let here = self.arrivals.latest().map_or(MediaTime::ZERO, |(end, _)| end);
+        let by_ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        Some(Event::new(Span::new(here, here), here, ClockStep { by_ms }))
+    }
+
     /// The record of `event`, visible at `now`.
     pub fn record(&mut self, event: Event, passage: Passage, now: Now) -> Record {
         let Now { instant: now, wall } = now;
@@ -109,8 +132,8 @@ impl Recorder {
         let arrived = if is_reaction { self.arrivals.at(event.proof) } else { Some(passage.stated_at) };
         let total = arrived.map(|at| now.saturating_duration_since(at));
         let algorithmic = event.proof.saturating_sub(event.span.end).to_duration();
-        let latency = total.and_then(|total| {
-            Latency::new(kind, total, algorithmic, stages(passage, arrived.unwrap_or(now), now))
+        let latency = total.zip(self.budgets.of(kind)).map(|(total, budget)| {
+            Latency::new(budget, total, algorithmic, stages(passage, arrived.unwrap_or(now), now))
         });
         let data = Data {
             feed: self.identity.name.clone(),
