@@ -1,6 +1,6 @@
 //! Wall time of media positions. Latency never uses it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use engine::time::MediaTime;
 use jiff::{SignedDuration, Timestamp};
@@ -48,6 +48,18 @@ impl WallClock {
         }
     }
 
+    /// How long before `at` the audio up to `position` was heard, as far as is known. Zero for a file.
+    #[must_use]
+    pub fn age(&self, position: MediaTime, at: Instant) -> Duration {
+        match self {
+            Self::File { .. } => Duration::ZERO,
+            Self::Live { wall, instant, .. } => {
+                let age = shift(*wall, signed(*instant, at)).duration_since(self.at(position));
+                Duration::try_from(age).unwrap_or(Duration::ZERO)
+            }
+        }
+    }
+
     /// When `position` was heard.
     #[must_use]
     pub fn at(&self, position: MediaTime) -> Timestamp {
@@ -81,8 +93,6 @@ fn shift(timestamp: Timestamp, by: SignedDuration) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -16,6 +16,6 @@ pub(super) fn plan(spec: &FeedSpec, config: &Config) -> Plan {
         entry: Entry { priority: spec.priority, admission },
         analysis: profile.analysis(),
         keywords: Some(spec.keyword_rules()).filter(|rules| !rules.is_empty()),
-        live: LiveConfig { first_attempts: u32::MAX, ..LiveConfig::default() },
+        live: LiveConfig { first_attempts: None, ..LiveConfig::default() },
     }
 }
