@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::setup::{Apart, cores, load_speech};
 use crate::api::{self, App, Readers, Service};
@@ -22,9 +22,9 @@ use crate::recognise::{PoolConfig, measure};
 use crate::service::{Feeds, Ground, Lobby, Overview};
 use crate::telemetry;
 
-/// Time for what arrived before SIGTERM to be analysed and written down.
-const DRAIN: Duration = Duration::from_secs(8);
-/// Time for that to be committed.
+/// Of the time that ending may take, what is for the rest of it.
+const REST: Duration = Duration::from_millis(1_600);
+/// Time for the last events to be committed.
 const COMMIT: Duration = Duration::from_secs(1);
 /// Time for readers to get the last events.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -43,7 +43,8 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let serving = runtime.spawn(api::serve(listener, Arc::clone(&app)));
     say_ready(address, &app, began.elapsed());
     runtime.block_on(attend(args, &app));
-    let left = end(&app);
+    let drain = Duration::from_secs(config.server.drain_secs).saturating_sub(REST);
+    let left = end(&app, drain);
     ending.send_replace(true);
     runtime.block_on(async {
         let _ = serving.await;
@@ -52,7 +53,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
     runtime.shutdown_timeout(Duration::from_millis(100));
     match left {
         0 => Ok(()),
-        left => Err(Failure::Runtime(format!("{left} feeds had not ended after {DRAIN:?}"))),
+        left => Err(Failure::Runtime(format!("{left} feeds had not ended after {drain:?}"))),
     }
 }
 
@@ -84,7 +85,7 @@ fn start(config: &Arc<Config>, runtime: &Runtime, ending: watch::Receiver<bool>)
     let metrics = telemetry::install().map_err(Failure::runtime)?;
     let host = Arc::new(host(config)?);
     let overview = Arc::new(Overview::default());
-    let hub = Arc::new(Hub::new(vec![Arc::clone(&overview) as _]));
+    let hub = Arc::new(Hub::new(config.limits.event_lag_max, vec![Arc::clone(&overview) as _]));
     let homeless = || Failure::Usage("state_dir is not configured, and there is no HOME".to_owned());
     let path = config.journal_path().ok_or_else(homeless)?;
     let state_dir = config.state_dir().ok_or_else(homeless)?;
@@ -109,7 +110,19 @@ fn start(config: &Arc<Config>, runtime: &Runtime, ending: watch::Receiver<bool>)
     let reception = Arc::new(Lobby::new(ground, Arc::clone(&feeds)));
     let readers = Arc::new(Readers::new(Arc::clone(&journal)));
     let tokens = RwLock::new(Arc::new(tokens(config)?));
-    Ok(Arc::new(Service { feeds, reception, docks, tokens, hub, journal, readers, metrics, ending }))
+    let event_clients = Arc::new(Semaphore::new(config.limits.event_clients));
+    Ok(Arc::new(Service {
+        feeds,
+        reception,
+        docks,
+        tokens,
+        hub,
+        journal,
+        readers,
+        event_clients,
+        metrics,
+        ending,
+    }))
 }
 
 fn tokens(config: &Config) -> Result<Tokens, Failure> {
@@ -204,9 +217,9 @@ async fn reload(args: &ServeArgs, app: &App) {
 }
 
 /// Ends the feeds. Answers how many had not ended in time.
-fn end(app: &App) -> usize {
+fn end(app: &App, drain: Duration) -> usize {
     let began = Instant::now();
-    let left = app.feeds.drain(DRAIN);
+    let left = app.feeds.drain(drain);
     if !app.journal.barrier(COMMIT) {
         tracing::error!("the last events could not be committed");
     }

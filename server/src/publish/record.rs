@@ -252,7 +252,7 @@ mod tests {
         let at = |millis| start + Duration::from_millis(millis);
         let identity = FeedIdentity { name: "wxyz".into(), epoch: 1 };
         let mut recorder = Recorder::new(identity, WallClock::live());
-        let mut total = |recorder: &mut Recorder, proof_ms, body: Body, taken_at, now_ms| {
+        let total = |recorder: &mut Recorder, proof_ms, body: Body, taken_at, now_ms| {
             let proof = MediaTime::from_millis(proof_ms);
             let passage = Passage { taken_at, stated_at: at(10), queued: None, recognised: None };
             let now = Now { instant: at(now_ms), wall: Timestamp::UNIX_EPOCH };
