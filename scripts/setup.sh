@@ -12,6 +12,9 @@ packages=(
     prometheus      # the server that tests let scrape the metrics, with promtool
     shellcheck      # make check
 )
+# The vendor's SDKs that speak to /v1/listen in the tests are for Python and Node.js. Node.js from elsewhere brings its npm along,
+# and does not go with Debian's.
+command -v npm >/dev/null || packages+=(nodejs npm)
 
 missing=()
 for package in "${packages[@]}"; do

@@ -153,7 +153,7 @@ impl Desk<'_> {
                     |job: &Job| (job.head.utterance, job.head.attempt) == (head.utterance, head.attempt);
                 self.finals.retain(|job| !is_it(job));
             }
-            Purpose::Confirm => {}
+            Purpose::Confirm | Purpose::Onset | Purpose::Settled(_) => {}
         }
     }
 

@@ -62,6 +62,7 @@ pub struct Block {
     samples: Vec<f32>,
     received_at: Instant,
     missing: Option<Gap>,
+    is_endpoint: bool,
 }
 
 impl Block {
@@ -77,6 +78,7 @@ impl Block {
             samples: vec![0.0; capacity * format.n_channels()],
             received_at: now,
             missing: None,
+            is_endpoint: false,
         }
     }
 
@@ -94,6 +96,7 @@ impl Block {
         self.start_frame = start_frame;
         self.received_at = received_at;
         self.missing = None;
+        self.is_endpoint = false;
     }
 
     /// Restamps its arrival, for audio that is held back to be played at its own pace.
@@ -104,6 +107,18 @@ impl Block {
     /// Says what is missing before this block, which begins a new stretch, where its receiver knows.
     pub fn explain_missing(&mut self, gap: Gap) {
         self.missing = Some(gap);
+    }
+
+    /// Makes it say that an utterance ends here, wherever the speaker is. Such a block holds no frames.
+    pub fn mark_endpoint(&mut self) {
+        self.n_frames = 0;
+        self.is_endpoint = true;
+    }
+
+    /// Whether it holds no frames but says that an utterance ends here.
+    #[must_use]
+    pub const fn is_endpoint(&self) -> bool {
+        self.is_endpoint
     }
 
     /// What is missing before this block, where its receiver knows.

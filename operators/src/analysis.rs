@@ -97,6 +97,14 @@ impl Analysis {
         }
     }
 
+    /// Ends the utterance that is open, wherever the speaker is. What is younger than [`Self::latency`] belongs to what
+    /// follows.
+    pub fn endpoint(&mut self, asks: &mut dyn Emit<Ask>) {
+        if let Some(utterances) = &mut self.utterances {
+            utterances.endpoint(asks);
+        }
+    }
+
     fn flush_stretch(&mut self, events: &mut dyn Emit<Event>, asks: &mut dyn Emit<Ask>) {
         let Self { condition, hops, activity, utterances, .. } = self;
         condition.flush(events);

@@ -90,6 +90,9 @@ impl FeedConsumer {
 impl Consumer for FeedConsumer {
     fn consume(&mut self, block: &Block) {
         let taken_at = Instant::now();
+        if block.is_endpoint() {
+            return self.with_analysis(taken_at, |analysis, _, asks| analysis.endpoint(asks));
+        }
         self.arrived_at = block.received_at();
         self.post.see(Seen::Arrived { end: block.span().end, at: block.received_at() });
         if let Some(gap) = self.continuity.check(block) {

@@ -1,6 +1,6 @@
 //! The pump: moves an input's audio into a run, and everything else that the input says, in its place.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam::sync::Parker;
 use engine::audio::{Block, Format};
@@ -18,6 +18,28 @@ pub enum Tempo {
     Free,
     /// When its last sample would have been heard, had the input begun with the first block.
     RealTime,
+    /// At once, while on average there is no more than this of it.
+    AtMost(Rate),
+}
+
+/// How fast audio is taken that may be brought faster than it would be heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Seconds of audio a second, in the long run; at least 1.
+    pub speed: u32,
+    /// Audio that may come at once.
+    pub burst: Duration,
+}
+
+impl Rate {
+    /// When the audio of `span`, which came at `received_at`, is taken. `heard`: when all of it so far would have been
+    /// heard.
+    fn due(&self, heard: &mut Option<Instant>, received_at: Instant, span: Span) -> Instant {
+        let length = span.duration().to_duration() / self.speed.max(1);
+        let end = heard.unwrap_or(received_at).max(received_at) + length;
+        *heard = Some(end);
+        end.checked_sub(self.burst).unwrap_or(received_at).max(received_at)
+    }
 }
 
 /// Why pumping stopped before the end of the input.
@@ -38,7 +60,7 @@ pub fn pump(
     tempo: Tempo,
     progress: &mut dyn FnMut(&Audio),
 ) -> Result<(), PumpError> {
-    let mut pump = Pump { run, stream: None, tempo, began: None };
+    let mut pump = Pump { run, stream: None, tempo, began: None, due: None };
     let mut spare = Spare::Scratch(Block::spare(Format::SPEECH, 1));
     while pump.run.is_publishing() {
         let step = audio.next_block(spare.block())?;
@@ -55,6 +77,10 @@ pub fn pump(
             Step::Gap(span, gap) => pump.run.leave_out(span, gap),
             Step::Metadata(metadata) => pump.state(audio, metadata),
             Step::Feed(feed) => pump.state(audio, feed),
+            Step::Endpoint => {
+                pump.endpoint(spare);
+                spare = pump.spare()?;
+            }
             Step::Note(note) => tracing::warn!("{note}"),
             Step::End => break,
         }
@@ -83,6 +109,8 @@ struct Pump<'a> {
     stream: Option<Stream>,
     tempo: Tempo,
     began: Option<Instant>,
+    /// When what was taken would have been heard at the highest speed.
+    due: Option<Instant>,
 }
 
 impl Pump<'_> {
@@ -107,6 +135,13 @@ impl Pump<'_> {
         }
     }
 
+    /// Where the lane is full there is no telling, and the endpoint comes by itself.
+    fn endpoint(&mut self, spare: Spare) {
+        if let Spare::Lane(block) = spare {
+            self.run.endpoint(block);
+        }
+    }
+
     fn format(&mut self, stream: Stream, audio: &Audio) {
         if self.stream.replace(stream) == Some(stream) {
             return;
@@ -128,17 +163,45 @@ impl Pump<'_> {
 
     /// Holds a block back until its last sample is due.
     fn pace(&mut self, block: &mut Block) {
-        if self.tempo == Tempo::Free {
-            return;
-        }
-        let span = block.span();
-        let begin =
-            || block.received_at().checked_sub(span.start.to_duration()).unwrap_or(block.received_at());
-        let due = *self.began.get_or_insert_with(begin) + span.end.to_duration();
+        let received_at = block.received_at();
+        let due = match self.tempo {
+            Tempo::Free => return,
+            Tempo::RealTime => {
+                let span = block.span();
+                let begin = || received_at.checked_sub(span.start.to_duration()).unwrap_or(received_at);
+                *self.began.get_or_insert_with(begin) + span.end.to_duration()
+            }
+            Tempo::AtMost(rate) => rate.due(&mut self.due, received_at, block.span()),
+        };
         let parker = Parker::new();
         while Instant::now() < due {
             parker.park_deadline(due);
         }
         block.arrived(due);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::time::MediaTime;
+
+    use super::*;
+
+    #[test]
+    fn what_comes_as_it_is_heard_is_not_held_back_and_a_flood_is_after_its_burst() {
+        let rate = Rate { speed: 2, burst: Duration::from_secs(1) };
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let span = Span::new(MediaTime::ZERO, MediaTime::from_secs(1));
+        let mut heard = None;
+        let mut taken = |ms| rate.due(&mut heard, at(ms), span).duration_since(start).as_millis();
+        assert_eq!([0, 1_000, 2_000].map(&mut taken), [0, 1_000, 2_000]);
+        assert_eq!(
+            [9_000; 4].map(&mut taken),
+            [9_000, 9_000, 9_500, 10_000],
+            "half a second each, two at once"
+        );
+        assert_eq!(taken(60_000), 60_000, "a pause saves up no more than the burst");
+        assert_eq!([60_000; 2].map(&mut taken), [60_000, 60_500]);
     }
 }

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::transcript::{Keyword, Onset, Settled, Transcript};
 use super::{EventKind, Gap, GapReport};
-use crate::time::{MediaTime, Span};
+use crate::time::MediaTime;
 
 /// The facts of an event.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -19,11 +20,14 @@ pub enum Body {
     Segment(Segment),
     Partial(Transcript),
     Final(Transcript),
+    Onset(Onset),
+    Settled(Settled),
     Keyword(Keyword),
     Gap(GapReport),
     Degraded(Engine),
     Recovered(Engine),
     Refused(Engine),
+    ClockStep(ClockStep),
     Heartbeat(Heartbeat),
 }
 
@@ -40,11 +44,14 @@ impl Body {
             Self::Segment(_) => EventKind::Segment,
             Self::Partial(_) => EventKind::TranscriptPartial,
             Self::Final(_) => EventKind::TranscriptFinal,
+            Self::Onset(_) => EventKind::SpeechOnset,
+            Self::Settled(_) => EventKind::TranscriptSettled,
             Self::Keyword(_) => EventKind::Keyword,
             Self::Gap(_) => EventKind::Gap,
             Self::Degraded(_) => EventKind::EngineDegraded,
             Self::Recovered(_) => EventKind::EngineRecovered,
             Self::Refused(_) => EventKind::EngineRefused,
+            Self::ClockStep(_) => EventKind::ClockStep,
             Self::Heartbeat(_) => EventKind::Heartbeat,
         }
     }
@@ -102,6 +109,18 @@ impl From<Keyword> for Body {
     }
 }
 
+impl From<Onset> for Body {
+    fn from(facts: Onset) -> Self {
+        Self::Onset(facts)
+    }
+}
+
+impl From<Settled> for Body {
+    fn from(facts: Settled) -> Self {
+        Self::Settled(facts)
+    }
+}
+
 impl From<Gap> for Body {
     fn from(Gap { frames, reason }: Gap) -> Self {
         Self::Gap(GapReport { frames, reason, cause: None })
@@ -111,6 +130,12 @@ impl From<Gap> for Body {
 impl From<GapReport> for Body {
     fn from(facts: GapReport) -> Self {
         Self::Gap(facts)
+    }
+}
+
+impl From<ClockStep> for Body {
+    fn from(facts: ClockStep) -> Self {
+        Self::ClockStep(facts)
     }
 }
 
@@ -367,64 +392,6 @@ pub struct Segment {
     pub repeats: Option<MediaTime>,
 }
 
-/// One word of a transcript.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct SpokenWord {
-    /// As written, with its punctuation.
-    pub text: String,
-    /// Where it was said.
-    #[serde(flatten)]
-    pub span: Span,
-    /// 0..=1.
-    pub confidence: f32,
-}
-
-/// What was said in one utterance, so far (partial) or for good (final).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
-pub struct Transcript {
-    /// Number of the utterance within the epoch.
-    pub utterance: u64,
-    /// The whole text.
-    pub text: String,
-    /// Bytes of `text` that a later partial will not change; all of them in a final.
-    pub stable_bytes: usize,
-    /// Language code.
-    pub language: String,
-    /// Mean word confidence, 0..=1.
-    pub confidence: f32,
-    /// The words in order.
-    pub words: Vec<SpokenWord>,
-    /// Step of the degradation ladder it was made at, 0 = all.
-    pub degraded: u8,
-    /// Model that heard it.
-    pub model: String,
-}
-
-/// How sure a keyword is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum KeywordState {
-    /// Seen in a partial; the final may take it back by not confirming it.
-    Provisional,
-    /// Seen in a final.
-    Confirmed,
-}
-
-/// A keyword or phrase was said.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Keyword {
-    /// The term as it is written in the rule.
-    pub term: String,
-    /// Name of the rule.
-    pub rule: String,
-    /// Number of the utterance.
-    pub utterance: u64,
-    /// Provisional or confirmed.
-    pub state: KeywordState,
-    /// Words around it.
-    pub context: String,
-}
-
 /// The engine changed what it does for a feed.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Engine {
@@ -432,6 +399,14 @@ pub struct Engine {
     pub step: u8,
     /// Why.
     pub reason: String,
+}
+
+/// The clock of the machine was set. Times of events before and after it do not compare; media time and latencies are
+/// not concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ClockStep {
+    /// By how much it was set forward; negative: back. ms.
+    pub by_ms: i64,
 }
 
 /// A sign of life, every 5 s.

@@ -6,9 +6,10 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
 use super::{
-    Alert, Body, Engine, EventKind, Feed, GapReport, Heartbeat, Keyword, LoudnessReport, Metadata, Meter,
-    Segment, Transcript,
+    Alert, Body, ClockStep, Engine, EventKind, Feed, GapReport, Heartbeat, Keyword, LoudnessReport, Metadata,
+    Meter, Onset, Segment, Settled, Transcript,
 };
+use crate::budget::Budget;
 use crate::time::Span;
 
 /// Identity of an event: stable, so that a reader can drop what it has seen.
@@ -151,23 +152,24 @@ fn subject(body: &Body) -> Option<String> {
     match body {
         Body::Partial(t) | Body::Final(t) => Some(format!("u-{}", t.utterance)),
         Body::Keyword(k) => Some(format!("u-{}", k.utterance)),
+        Body::Onset(onset) => Some(format!("u-{}", onset.utterance)),
         _ => None,
     }
 }
 
 impl Latency {
-    /// The record of an event of `kind` that became visible `total` after the arrival of its last proving sample,
-    /// which itself came `algorithmic` after the fact. `None` for kinds without a budget.
+    /// The record of an event that became visible `total` after the arrival of its last proving sample, which itself
+    /// came `algorithmic` after the fact.
     #[must_use]
-    pub fn new(kind: EventKind, total: Duration, algorithmic: Duration, stages: Stages) -> Option<Self> {
-        let budget = kind.budget()?.duration();
-        Some(Self {
+    pub fn new(budget: Budget, total: Duration, algorithmic: Duration, stages: Stages) -> Self {
+        let budget = budget.duration();
+        Self {
             budget_ms: whole_ms(budget),
             total_ms: whole_ms(total),
             met: total <= budget,
             algorithmic_ms: whole_ms(algorithmic),
             stages_ms: stages,
-        })
+        }
     }
 
     /// The same event where it took `journal` more to become visible: `total` in all.
@@ -210,9 +212,12 @@ pub fn schema(kind: EventKind) -> Schema {
         | K::AlertLoudness => schema_for!(Envelope<Alert>),
         K::Segment => schema_for!(Envelope<Segment>),
         K::TranscriptPartial | K::TranscriptFinal => schema_for!(Envelope<Transcript>),
+        K::TranscriptSettled => schema_for!(Envelope<Settled>),
+        K::SpeechOnset => schema_for!(Envelope<Onset>),
         K::Keyword => schema_for!(Envelope<Keyword>),
         K::Gap => schema_for!(Envelope<GapReport>),
         K::EngineDegraded | K::EngineRecovered | K::EngineRefused => schema_for!(Envelope<Engine>),
+        K::ClockStep => schema_for!(Envelope<ClockStep>),
         K::Heartbeat => schema_for!(Envelope<Heartbeat>),
     };
     schema.insert("title".into(), kind.wire_type().into());
@@ -244,12 +249,12 @@ mod tests {
             epoch: 7,
             span: Span::new(MediaTime::from_secs(1), MediaTime::from_secs(13)),
             body: Body::Alert(alert),
-            latency: Latency::new(
-                EventKind::AlertDeadAir,
+            latency: Some(Latency::new(
+                Budget::from_millis(250),
                 Duration::from_micros(12_600),
                 Duration::from_secs(1),
                 Stages { lane: Some(1), ..Stages::default() },
-            ),
+            )),
         }
     }
 

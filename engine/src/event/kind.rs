@@ -25,11 +25,14 @@ pub enum EventKind {
     Segment,
     TranscriptPartial,
     TranscriptFinal,
+    TranscriptSettled,
+    SpeechOnset,
     Keyword,
     Gap,
     EngineDegraded,
     EngineRecovered,
     EngineRefused,
+    ClockStep,
     Heartbeat,
 }
 
@@ -37,7 +40,7 @@ use EventKind as K;
 
 impl EventKind {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 28] = [
         K::FeedConnected,
         K::FeedLive,
         K::FeedStalled,
@@ -57,11 +60,14 @@ impl EventKind {
         K::Segment,
         K::TranscriptPartial,
         K::TranscriptFinal,
+        K::TranscriptSettled,
+        K::SpeechOnset,
         K::Keyword,
         K::Gap,
         K::EngineDegraded,
         K::EngineRecovered,
         K::EngineRefused,
+        K::ClockStep,
         K::Heartbeat,
     ];
 
@@ -88,11 +94,14 @@ impl EventKind {
             K::Segment => "segment",
             K::TranscriptPartial => "transcript.partial",
             K::TranscriptFinal => "transcript.final",
+            K::TranscriptSettled => "transcript.settled",
+            K::SpeechOnset => "speech.onset",
             K::Keyword => "keyword",
             K::Gap => "gap",
             K::EngineDegraded => "engine.degraded",
             K::EngineRecovered => "engine.recovered",
             K::EngineRefused => "engine.refused",
+            K::ClockStep => "clock.step",
             K::Heartbeat => "heartbeat",
         }
     }
@@ -128,11 +137,12 @@ impl EventKind {
             | K::AlertMono
             | K::AlertChannelLost
             | K::AlertLoudness
-            | K::Segment => 250,
+            | K::Segment
+            | K::SpeechOnset => 250,
             K::TranscriptPartial => 2_000,
-            K::TranscriptFinal => 3_000,
+            K::TranscriptFinal | K::TranscriptSettled => 3_000,
             K::Keyword => 5_500,
-            K::Heartbeat => return None,
+            K::ClockStep | K::Heartbeat => return None,
         };
         Some(Budget::from_millis(millis))
     }
@@ -140,6 +150,6 @@ impl EventKind {
     /// Ephemeral events carry no sequence number and are never stored.
     #[must_use]
     pub const fn is_ephemeral(self) -> bool {
-        matches!(self, K::Meter | K::TranscriptPartial)
+        matches!(self, K::Meter | K::TranscriptPartial | K::TranscriptSettled | K::SpeechOnset)
     }
 }

@@ -5,15 +5,16 @@ mod body;
 mod envelope;
 mod gap;
 mod kind;
+mod transcript;
 
 pub use body::{
-    Alert, AlertKind, Body, ChannelMap, Engine, Feed, FeedState, Heartbeat, Keyword, KeywordState,
-    LoudnessProfile, LoudnessReport, LoudnessScope, Metadata, Meter, Observation, Phase, Segment,
-    SegmentKind, SpokenWord, Transcript,
+    Alert, AlertKind, Body, ChannelMap, ClockStep, Engine, Feed, FeedState, Heartbeat, LoudnessProfile,
+    LoudnessReport, LoudnessScope, Metadata, Meter, Observation, Phase, Segment, SegmentKind,
 };
 pub use envelope::{Data, Envelope, EventId, Latency, Stages, schema};
 pub use gap::{Gap, GapReason, GapReport};
 pub use kind::EventKind;
+pub use transcript::{Keyword, KeywordState, Onset, Settled, Settling, SpokenWord, Transcript};
 
 use crate::time::{MediaTime, Span};
 

@@ -8,6 +8,7 @@ mod decode;
 #[cfg(test)]
 mod decode_tests;
 mod loops;
+mod settle;
 mod tail;
 mod transcriber;
 #[cfg(test)]

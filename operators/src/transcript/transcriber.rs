@@ -3,13 +3,14 @@
 
 use std::collections::VecDeque;
 
-use engine::event::{Body, Event, Gap, GapReason, GapReport, SpokenWord, Transcript};
+use engine::event::{Body, Event, Gap, GapReason, GapReport, Onset, SpokenWord, Transcript};
 use engine::operator::Emit;
 use engine::time::{MediaTime, SampleRate, Span};
 use models::Transcription;
 
 use super::agreement::Agreement;
 use super::decode::Outcome;
+use super::settle::{Marks, Settler};
 use crate::error::{BuildError, check_range};
 use crate::fold::is_same;
 use crate::utterances::{AskHead, Purpose};
@@ -51,6 +52,7 @@ pub struct Heard<'a> {
 pub struct Transcriber {
     config: TranscriberConfig,
     pending: VecDeque<Pending>,
+    settler: Settler,
 }
 
 /// An utterance between its first request and its final.
@@ -64,6 +66,8 @@ struct Pending {
     agreement: Agreement,
     last_attempt: u32,
     shown: Option<(String, usize)>,
+    /// What is settled with it.
+    marks: Marks,
 }
 
 /// Causes of gaps in what was decoded.
@@ -82,16 +86,25 @@ impl Transcriber {
     /// Checks the configuration.
     pub fn new(config: TranscriberConfig) -> Result<Self, BuildError> {
         check_range("pending_max", config.pending_max as f64, 2.0..=1_000.0, "2 to 1000")?;
-        Ok(Self { config, pending: VecDeque::new() })
+        Ok(Self { config, pending: VecDeque::new(), settler: Settler::default() })
     }
 
     /// Takes note of a request, in the order in which `Utterances` made them.
     pub fn asked(&mut self, head: &AskHead, out: &mut dyn Emit<Event>) {
+        match (head.purpose, self.pending.back_mut()) {
+            (Purpose::Onset, _) => out.emit(&onset(head)),
+            (Purpose::Settled(by), Some(newest)) => newest.marks.add(by, head),
+            (Purpose::Settled(by), None) => self.settler.settle(by, head, out),
+            _ => self.asked_to_decode(head, out),
+        }
+    }
+
+    fn asked_to_decode(&mut self, head: &AskHead, out: &mut dyn Emit<Event>) {
         self.make_newest(head, out);
         let Some(pending) = self.pending.back_mut() else { return };
         pending.head = *head;
         match head.purpose {
-            Purpose::Partial => {}
+            Purpose::Partial | Purpose::Onset | Purpose::Settled(_) => {}
             Purpose::Speculative => pending.speculation = Some(head.attempt),
             Purpose::Abandon => {
                 pending.speculation = None;
@@ -178,7 +191,12 @@ impl Transcriber {
     /// Emits what is due of the oldest utterances.
     fn publish(&mut self, out: &mut dyn Emit<Event>) {
         while let Some(pending) = self.pending.pop_front_if(|p| p.closing.is_some() && p.verdict.is_some()) {
+            let marks = pending.marks;
+            if matches!(pending.verdict, Some(Verdict::Said { .. })) {
+                self.settler.said(pending.head.utterance);
+            }
             close(pending, self.config.rate, out);
+            self.settler.settle_all(marks, out);
         }
     }
 }
@@ -193,6 +211,7 @@ impl Pending {
             agreement: Agreement::default(),
             last_attempt: 0,
             shown: None,
+            marks: Marks::default(),
         }
     }
 
@@ -233,6 +252,12 @@ fn verdict(heard: &Heard) -> Verdict {
         Outcome::Nothing => Verdict::Nothing,
         Outcome::Looping => Verdict::Failed(LOOPING.to_owned()),
     }
+}
+
+/// Speech begins.
+fn onset(head: &AskHead) -> Event {
+    let at = head.speech_end;
+    Event::new(Span::new(at, at), head.proof, Onset { utterance: head.utterance })
 }
 
 /// A transcript of `words`, without its text.

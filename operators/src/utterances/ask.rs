@@ -1,6 +1,7 @@
 //! What recognition is asked for: a head that says what and why, and the audio. No queue, no deadline: those are
 //! the server's.
 
+use engine::event::Settling;
 use engine::time::{MediaTime, SampleRate, Span};
 
 use super::audio::Audio;
@@ -24,6 +25,11 @@ pub enum Purpose {
     Abandon,
     /// Decode now, this is the whole utterance.
     Final,
+    /// Nothing is to be decoded: the utterance begins, with speech from `speech_end` on. Lends no audio.
+    Onset,
+    /// Nothing is to be decoded: no utterance will begin before the end of the span, and all that began before it were
+    /// asked for or dropped. Lends no audio.
+    Settled(Settling),
 }
 
 /// What is asked for, without its audio.

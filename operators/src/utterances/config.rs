@@ -44,6 +44,9 @@ pub struct UtteranceConfig {
     pub music: Option<f32>,
     /// Benefit of the doubt: music must be that sure for this long besides, at most 10 s. Default 800 ms.
     pub music_doubt: MediaTime,
+    /// Tells of each onset, and how far everything is settled: where an utterance ends, and this often while there is
+    /// none, 10 ms ..= 10 s. `None`: neither is told. Default `None`.
+    pub settle: Option<MediaTime>,
 }
 
 impl UtteranceConfig {
@@ -65,6 +68,7 @@ impl UtteranceConfig {
             shortest: MediaTime::from_millis(200),
             music: Some(0.15),
             music_doubt: MediaTime::from_millis(800),
+            settle: None,
         }
     }
 
@@ -100,6 +104,7 @@ pub(super) struct Limits {
     pub(super) shortest: usize,
     pub(super) music: Option<f32>,
     pub(super) music_doubt: usize,
+    pub(super) settle: Option<usize>,
 }
 
 impl Limits {
@@ -115,6 +120,7 @@ impl Limits {
             hops("utterance speculate, ms", silence, 10..=last, "10 to below utterance endpoint")
         });
         let speculate = speculate.transpose()?;
+        let settle = config.settle.map(|time| hops("utterance settle, ms", time, 10..=10_000, "10 to 10000"));
         let tail_max = ms(config.speculate.unwrap_or(config.endpoint));
         let half = ms(config.longest) / 2;
         Ok(Self {
@@ -136,6 +142,7 @@ impl Limits {
             shortest: hops("utterance shortest, ms", config.shortest, 10..=2_000, "10 to 2000")?,
             music: config.music,
             music_doubt: hops("utterance music_doubt, ms", config.music_doubt, 0..=10_000, "0 to 10000")?,
+            settle: settle.transpose()?,
         })
     }
 }
@@ -199,6 +206,7 @@ mod tests {
         );
         check(|c| c.shortest = ms(5), "utterance shortest, ms is 5, expected 10 to 2000");
         check(|c| c.music = Some(-0.5), "utterance music is -0.5, expected 0 to 1");
+        check(|c| c.settle = Some(ms(9)), "utterance settle, ms is 9, expected 10 to 10000");
         check(|c| c.music_doubt = ms(10_001), "utterance music_doubt, ms is 10001, expected 0 to 10000");
     }
 }

@@ -14,6 +14,7 @@ pub use ask::{Ask, AskHead, Purpose, UTTERANCE_HOPS_MAX, Voiced};
 pub use config::UtteranceConfig;
 pub use speech::Speech;
 
+use engine::event::Settling;
 use engine::operator::{Emit, Operator};
 use engine::time::{MediaTime, Span};
 
@@ -66,7 +67,8 @@ impl Utterances {
     /// Allocates for the longest utterance, but for its audio.
     pub fn new(config: &UtteranceConfig) -> Result<Self, BuildError> {
         let limits = Limits::new(config)?;
-        let hops_max = limits.longest.max(2 * (limits.pre_roll + limits.onset) + 1);
+        let keep = limits.pre_roll + limits.onset;
+        let hops_max = limits.longest.max(keep + limits.settle.unwrap_or(keep) + 1);
         Ok(Self {
             limits,
             pace: limits.partial,
@@ -100,14 +102,35 @@ impl Utterances {
     }
 
     /// No utterance is open: keeps the pre-roll, and opens one after enough speech.
-    fn wait(&mut self) {
+    fn wait(&mut self, out: &mut dyn Emit<Ask>) {
         let keep = self.limits.pre_roll + self.limits.onset;
         let begins = self.onset >= self.limits.onset;
-        if begins || self.marks.len() >= 2 * keep {
+        if begins || self.marks.len() >= keep + self.limits.settle.unwrap_or(keep) {
             self.drop_hops(self.marks.len().saturating_sub(keep));
+            self.settle(Settling::Quiet, out);
         }
         if begins {
-            self.open = Some(self.reopened());
+            let open = self.reopened();
+            if self.limits.settle.is_some() {
+                let before = self.marks.len().saturating_sub(self.onset);
+                self.lend(&Open { speech_end: before, ..open }, Purpose::Onset, 0, 0, out);
+            }
+            self.open = Some(open);
+        }
+    }
+
+    /// Ends the utterance that is open, wherever the speaker is, and settles what there is.
+    pub fn endpoint(&mut self, out: &mut dyn Emit<Ask>) {
+        if let Some(open) = self.open.take() {
+            self.close(&open, out);
+        }
+        self.settle(Settling::Demand, out);
+    }
+
+    /// Says that everything before the hops held is settled, where that is wanted.
+    fn settle(&mut self, by: Settling, out: &mut dyn Emit<Ask>) {
+        if self.limits.settle.is_some() {
+            self.lend(&Open::default(), Purpose::Settled(by), 0, 0, out);
         }
     }
 
@@ -129,7 +152,7 @@ impl Utterances {
         }
         let silence = n_hops - open.speech_end;
         if silence >= self.limits.endpoint {
-            self.close(&open, out);
+            self.end(&open, out);
         } else if n_hops >= self.limits.longest {
             self.cut(&open, out);
         } else {
@@ -175,6 +198,13 @@ impl Utterances {
         self.lend(open, purpose, open.attempt, self.padded_end(open), out);
     }
 
+    /// The speaker paused.
+    fn end(&mut self, open: &Open, out: &mut dyn Emit<Ask>) {
+        let by = if self.is_final_due(open) { Settling::Endpoint } else { Settling::Quiet };
+        self.close(open, out);
+        self.settle(by, out);
+    }
+
     /// The utterance is over: asks for its final, and waits again with what follows its audio as pre-roll.
     fn close(&mut self, open: &Open, out: &mut dyn Emit<Ask>) {
         let end = self.padded_end(open);
@@ -190,7 +220,7 @@ impl Utterances {
     /// The utterance is as long as it may be: ends it at its best pause; what follows begins the next one.
     fn cut(&mut self, open: &Open, out: &mut dyn Emit<Ask>) {
         if open.speculation.is_some() || !self.is_final_due(open) {
-            return self.close(open, out);
+            return self.end(open, out);
         }
         let cut = best_pause(&self.marks, self.limits.cut_search);
         let speech_end = self.marks[..cut].iter().rposition(|mark| mark.voiced).map_or(0, |last| last + 1);
@@ -198,6 +228,7 @@ impl Utterances {
         let end = cut.min(self.padded_end(&first));
         self.lend(&first, Purpose::Final, open.attempt + 1, end, out);
         self.drop_hops(cut);
+        self.settle(Settling::Cut, out);
         let mut rest = self.reopened();
         if self.pace.is_some() && self.is_worth(&rest) {
             self.ask_more(&mut rest, Purpose::Partial, out);
@@ -238,7 +269,7 @@ impl Operator for Utterances {
         self.append(hop);
         match self.open.take() {
             Some(open) => self.follow(open, out),
-            None => self.wait(),
+            None => self.wait(out),
         }
     }
 
@@ -246,6 +277,8 @@ impl Operator for Utterances {
         if let Some(open) = self.open.take() {
             self.close(&open, out);
         }
+        self.drop_hops(self.marks.len());
+        self.settle(Settling::End, out);
     }
 
     /// The effort stays as it is.

@@ -25,6 +25,11 @@ impl Speech {
     pub fn change_effort(&mut self, effort: Effort) -> Result<(), BuildError> {
         self.utterances.change_effort(effort)
     }
+
+    /// Ends the utterance that is open, wherever the speaker is.
+    pub fn endpoint(&mut self, out: &mut dyn Emit<Ask>) {
+        self.utterances.endpoint(out);
+    }
 }
 
 impl Operator for Speech {

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use url::{Host, Url};
 
 use super::App;
+use super::listen::{Unauthorised, credential};
 use super::problem::Problem;
 use crate::config::{Role, Tokens};
 
@@ -31,10 +32,10 @@ pub(super) fn check(tokens: &Tokens, role: Role, headers: &HeaderMap) -> Result<
     if tokens.is_empty() {
         return local(headers);
     }
-    let token = bearer(headers).ok_or_else(|| {
+    let token = credential(headers).ok_or_else(|| {
         Problem::new(StatusCode::UNAUTHORIZED, "a token is needed: Authorization: Bearer …")
     })?;
-    match tokens.bearer(&token) {
+    match tokens.bearer(token) {
         Some(bearer) if bearer.role >= role => Ok(()),
         Some(bearer) => {
             let what =
@@ -45,12 +46,12 @@ pub(super) fn check(tokens: &Tokens, role: Role, headers: &HeaderMap) -> Result<
     }
 }
 
-/// The token of a request: `Bearer` or, as some clients of speech services send it, `Token`.
-fn bearer(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token"))
-        .then(|| token.trim().to_owned())
+/// As [`check`], in the words of `/v1/listen`.
+pub(super) fn check_listen(tokens: &Tokens, headers: &HeaderMap) -> Result<(), Unauthorised> {
+    check(tokens, Role::Ingest, headers).map_err(|problem| {
+        let is_unknown = problem.status == StatusCode::UNAUTHORIZED.as_u16();
+        if is_unknown { Unauthorised::Unknown } else { Unauthorised::Forbidden }
+    })
 }
 
 /// Without tokens: a name that leads here by DNS, or a page of another origin, is somebody else's idea.
@@ -75,19 +76,6 @@ fn is_local(origin: &str) -> bool {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
         None => false,
-    }
-}
-
-/// As [`check`], for a WebSocket that may carry its token as a subprotocol: `token, XYZ`.
-pub(super) fn check_push(tokens: &Tokens, headers: &HeaderMap) -> Result<(), Problem> {
-    let protocols = headers.get(header::SEC_WEBSOCKET_PROTOCOL).and_then(|value| value.to_str().ok());
-    let token = protocols.and_then(|list| list.split_once(',')).filter(|(scheme, _)| {
-        let scheme = scheme.trim();
-        scheme.eq_ignore_ascii_case("token") || scheme.eq_ignore_ascii_case("bearer")
-    });
-    match token.and_then(|(_, token)| tokens.bearer(token.trim())) {
-        Some(bearer) if bearer.role >= Role::Ingest => Ok(()),
-        _ => check(tokens, Role::Ingest, headers),
     }
 }
 

@@ -178,7 +178,7 @@ async fn place(app: &App, text: Option<&str>) -> Result<Place, Problem> {
     let position: u64 = number
         .parse()
         .map_err(|_| Problem::wrong(format!("after {text:?}, expected a place such as {id}-{newest}")))?;
-    if journal.is_some_and(|journal| journal != id) || position > newest {
+    if journal.is_some_and(|journal| journal != id) {
         return Ok(Place { id, position: 0, is_reset: true });
     }
     Ok(Place { id, position, is_reset: false })

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use crate::journal::Health;
+use crate::telemetry;
 
 /// How the service is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,5 +56,6 @@ pub(super) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readines
 #[utoipa::path(get, path = "/metrics", tag = "health",
     responses((status = 200, content_type = "text/plain; version=0.0.4", body = String)))]
 pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
+    telemetry::journal(&app.journal.state());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render())
 }

@@ -6,6 +6,7 @@ mod events;
 mod feeds;
 mod follow;
 mod health;
+pub mod listen;
 mod problem;
 mod rate;
 mod readers;
@@ -27,8 +28,9 @@ use crate::config::{Role, Tokens};
 use crate::journal::Journal;
 use crate::publish::Hub;
 use crate::service::{Docks, Feeds, Reception};
-use auth::{Guard, authorise};
+use auth::{Guard, authorise, check_listen};
 pub use door::serve;
+use listen::ListenState;
 pub use problem::Problem;
 use rate::{Rates, limit};
 pub use readers::Readers;
@@ -101,18 +103,27 @@ fn router(app: App) -> Router {
         .route_layer(guard(Role::Admin));
     let open = OpenApiRouter::new().routes(routes!(health::livez)).routes(routes!(health::readyz));
     let rates = Rates::new(&app.feeds.config().limits);
-    let (router, api) = OpenApiRouter::with_openapi(Api::openapi())
-        .merge(read)
-        .merge(admin)
-        .merge(open)
-        .layer(DefaultBodyLimit::max(body_bytes))
-        .layer(from_fn_with_state(rates, limit))
-        .split_for_parts();
+    let (router, api) =
+        OpenApiRouter::with_openapi(Api::openapi()).merge(read).merge(admin).merge(open).split_for_parts();
     router
         .route("/openapi.json", axum::routing::get(move || async move { Json(api) }))
         .fallback(nothing)
         .method_not_allowed_fallback(not_so)
-        .with_state(app)
+        .with_state(Arc::clone(&app))
+        .merge(listen::router(listen_state(&app)))
+        .layer(DefaultBodyLimit::max(body_bytes))
+        .layer(from_fn_with_state(rates, limit))
+}
+
+fn listen_state(app: &App) -> ListenState {
+    let config = app.feeds.config();
+    let guarded = Arc::clone(app);
+    ListenState {
+        reception: Arc::clone(&app.reception),
+        authorise: Arc::new(move |headers, _| check_listen(&guarded.tokens(), headers)),
+        model: config.recognition.model.as_str().into(),
+        limits: listen::Limits { message_bytes: config.limits.message_bytes, ..listen::Limits::default() },
+    }
 }
 
 async fn nothing(uri: Uri) -> Problem {

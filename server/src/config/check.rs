@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::flaw::Flaw;
 use super::shape::{Key, Shape};
 use super::suggest::nearest;
-use super::tree::join;
+use super::tree::{A_DATE, join};
 
 /// Most characters of a value that are shown.
 const SHOWN_MAX: usize = 60;
@@ -105,20 +105,15 @@ impl Walk<'_> {
         }
         for key in keys {
             let at = join(path, &key.name);
-            match values.get_mut(&key.name) {
-                Some(value) => {
-                    if !self.is_right(&key.shape, value, &at) {
-                        let stand_in = key.is_required.then(|| key.stand_in());
-                        let _ = values.remove(&key.name);
-                        values.extend(stand_in.map(|value| (key.name.clone(), value)));
-                    }
-                }
-                None if key.is_required => {
-                    let message = format!("missing, expected {}", expected(&key.shape));
-                    self.flaws.push(Flaw::new(at, message));
-                    values.insert(key.name.clone(), key.stand_in());
-                }
-                None => {}
+            match values.get_mut(&key.name).map(|value| self.is_right(&key.shape, value, &at)) {
+                Some(true) => continue,
+                None if !key.is_required => continue,
+                None => self.flaws.push(Flaw::new(at, format!("missing, expected {}", expected(&key.shape)))),
+                Some(false) => {}
+            }
+            let _ = values.remove(&key.name);
+            if key.is_required {
+                values.insert(key.name.clone(), key.stand_in());
             }
         }
     }
@@ -132,7 +127,7 @@ impl Walk<'_> {
     /// Tells that `value` is not of `shape`; `false`, as it cannot stay.
     fn wrong(&mut self, shape: &Shape, value: &Value, path: &str) -> bool {
         let found = (self.odd)(path);
-        let is_date = found.as_deref() == Some("a date");
+        let is_date = found.as_deref() == Some(A_DATE);
         let why = match found {
             Some(written) if !is_date => in_range(shape).map(|range| format!("{written}, expected {range}")),
             Some(written) => Some(format!("{written}, expected {}", expected(shape))),
@@ -160,7 +155,8 @@ fn why_not(shape: &Shape, value: &Value) -> Option<String> {
             (!fits).then(|| format!("{number}, expected {}", in_range(shape).unwrap_or_default()))
         }
         (Shape::Text(min_chars, _), Value::String(text)) if text.chars().count() < *min_chars => {
-            Some(format!("{}, expected at least {min_chars} characters", found()))
+            let plural = if *min_chars == 1 { "" } else { "s" };
+            Some(format!("{}, expected at least {min_chars} character{plural}", found()))
         }
         (Shape::Text(_, Some(format)), Value::String(text)) => {
             format.check(text).err().map(|error| cut(&error.to_string()))

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
-use engine::budget::Budget;
+use engine::budget::{Budget, Budgets};
 use engine::event::EventKind;
 use operators::KeywordRules;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -122,11 +122,11 @@ impl FromStr for Source {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let expected = Format::Source.expected();
         let (scheme, rest) =
-            text.split_once(':').ok_or_else(|| ParseError::new(format!("{text:?}"), expected))?;
+            text.split_once(':').ok_or_else(|| ParseError::new(without_secrets(text), expected))?;
         match scheme {
             "http" | "https" => Address::parse(text).map(Self::Stream).map_err(|error| match error {
-                IngestError::Usage { place, found, expected } => {
-                    ParseError::new(format!("{place}: {found}"), expected)
+                IngestError::Usage { found, expected, .. } => {
+                    ParseError::new(format!("{}: {found}", without_secrets(text)), expected)
                 }
                 other => ParseError::new(other.to_string(), expected),
             }),
@@ -134,9 +134,16 @@ impl FromStr for Source {
             "mount" => Err(ParseError::new(format!("mount {rest:?}"), MOUNTS)),
             "file" if !rest.is_empty() => Ok(Self::File(rest.into())),
             "stdin" if rest.is_empty() => Ok(Self::Stdin),
-            _ => Err(ParseError::new(format!("{scheme}:"), expected)),
+            _ => Err(ParseError::new(without_secrets(text), expected)),
         }
     }
+}
+
+/// What may be shown of a text that is no source, but may have been meant as one with a user, a password or a token.
+fn without_secrets(text: &str) -> String {
+    let text = text.split(['?', '#']).next().unwrap_or("");
+    text.rsplit_once('@')
+        .map_or_else(|| format!("{text:?}"), |(_, rest)| format!("\"…@{}\"", rest.escape_debug()))
 }
 
 const MOUNTS: &str = "a path of a-z A-Z 0-9 . _ - and / that begins with / and is not under /v1/";
@@ -269,7 +276,7 @@ impl FeedSpec {
             let message = format!("no profile {:?}, expected one of {}", self.profile, list(known.clone()));
             flaws.push(Flaw::new("profile", message).suggesting(nearest(&self.profile, known)));
         }
-        flaws.extend(self.budgets_ms.keys().filter_map(budget_flaw));
+        flaws.extend(self.budgets_ms.keys().filter_map(|name| budget_flaw(name)));
         flaws
     }
 
@@ -277,7 +284,7 @@ impl FeedSpec {
     #[must_use]
     pub fn budgets(&self) -> Budgets {
         let own = |(name, millis): (&String, &u64)| Some((kind(name)?, Budget::from_millis(*millis)));
-        Budgets(self.budgets_ms.iter().filter_map(own).collect())
+        self.budgets_ms.iter().filter_map(own).collect()
     }
 
     /// Its words and phrases to alert on.
@@ -303,7 +310,7 @@ fn keyword_flaw((idx, keyword): (usize, &String)) -> Option<Flaw> {
     (!fits).then(|| Flaw::new(at, format!("{keyword:?}, {expected}")))
 }
 
-fn budget_flaw(name: &String) -> Option<Flaw> {
+fn budget_flaw(name: &str) -> Option<Flaw> {
     if kind(name).is_some() {
         return None;
     }
@@ -319,18 +326,6 @@ fn kind(name: &str) -> Option<EventKind> {
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(", ")
-}
-
-/// What a feed promises of its events: the usual budgets, but for those that were set for it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Budgets(BTreeMap<EventKind, Budget>);
-
-impl Budgets {
-    /// The budget of a type. `None`: it is no reaction to audio.
-    #[must_use]
-    pub fn of(&self, kind: EventKind) -> Option<Budget> {
-        self.0.get(&kind).copied().or_else(|| kind.budget())
-    }
 }
 
 /// Name of the profile that a feed has unless it says otherwise.
@@ -367,11 +362,62 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_source_shows_no_secrets_either() {
+        for text in [
+            "http//user:c4nary@h/live",
+            "httpusercnry:c4nary@h",
+            "https:/user:c4nary@",
+            "rtsp://user:c4nary@h/?token=c4nary",
+            "live.mp3?token=c4nary",
+            "http://user:c4nary@:80/",
+            "http://h:99999/?c4nary",
+            "user:c4nary@h#c4nary",
+        ] {
+            let error = text.parse::<Source>().unwrap_err().to_string();
+            assert!(!error.contains("c4nary"), "{text}: {error}");
+        }
+    }
+
+    #[test]
     fn names_are_limited() {
         assert_eq!("wxyz-1.fm".parse::<FeedName>().unwrap().as_str(), "wxyz-1.fm");
         for text in ["", "-a", ".a", "a b", "a/b", "é", &"a".repeat(65)] {
             assert!(text.parse::<FeedName>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_feed_is_checked_the_same_way_wherever_it_comes_from() {
+        let flaws = |error: Vec<Flaw>| error.iter().map(Flaw::to_string).collect::<Vec<_>>();
+        let bad = serde_json::json!({"name": "a", "source": 5, "priority": 12, "paced": 1});
+        let expected = [
+            "paced: unknown key; did you mean \"pace\"?",
+            "source: 5, expected http://…, https://…, mount:/path, file:/path or stdin:",
+            "priority: 12, expected 0 to 9",
+        ];
+        assert_eq!(flaws(FeedSpec::from_json(bad).unwrap_err()), expected);
+
+        let good = serde_json::json!({"name": "a", "source": "http://u:p@h/?q", "profile": "deflaut"});
+        let mut feed = FeedSpec::from_json(good).unwrap();
+        feed.priority = 10;
+        feed.budgets_ms = [("keyword".to_owned(), 5)].into();
+        let expected = [
+            "priority: 10, expected 0 to 9",
+            "budgets_ms.keyword: 5, expected 10 to 600000",
+            "profile: no profile \"deflaut\", expected one of default; did you mean \"default\"?",
+        ];
+        assert_eq!(flaws(feed.check(&Config::default())), expected);
+    }
+
+    #[test]
+    fn budgets_are_the_usual_ones_but_for_those_that_were_set() {
+        let feed =
+            serde_json::json!({"name": "a", "source": "stdin:", "budgets_ms": {"transcript.final": 4000}});
+        let budgets = FeedSpec::from_json(feed).unwrap().budgets();
+        let ms = |kind| budgets.of(kind).map(|budget| budget.duration().as_millis());
+        assert_eq!(ms(EventKind::TranscriptFinal), Some(4_000));
+        assert_eq!(ms(EventKind::AlertDeadAir), Some(250));
+        assert_eq!(ms(EventKind::Heartbeat), None);
     }
 
     #[test]

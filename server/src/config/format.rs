@@ -93,6 +93,6 @@ pub(super) fn hex_digest(text: &str) -> Option<[u8; 32]> {
 }
 
 /// The event types that have a budget, which a feed may change.
-pub(super) fn budgeted() -> impl Iterator<Item = EventKind> {
+pub(super) fn budgeted() -> impl Iterator<Item = EventKind> + Clone {
     EventKind::ALL.into_iter().filter(|kind| kind.budget().is_some())
 }

@@ -22,7 +22,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use feed::{Budgets, DEFAULT_PROFILE, FeedName, FeedSpec, Pace, ParseError, Source};
+pub use feed::{DEFAULT_PROFILE, FeedName, FeedSpec, Pace, ParseError, Source};
 pub use flaw::{ConfigError, Flaw, LoadError};
 pub use limits::Limits;
 pub use profile::{Loudness, OwnTarget, Profile, Recommendation};

@@ -222,3 +222,97 @@ impl OwnTarget {
 fn secs(secs: f64) -> MediaTime {
     MediaTime::from_millis((secs * 1e3).round() as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use engine::audio::Format;
+    use operators::Analysis;
+    use serde_json::{Value, json};
+
+    use super::super::shape::Shape;
+    use super::*;
+
+    fn build(profile: &Value) {
+        let parsed: Profile = serde_json::from_value(profile.clone()).unwrap();
+        let built = Analysis::new(Format::SPEECH, 1_600, &parsed.analysis());
+        assert!(built.is_ok(), "{profile}: {}", built.err().unwrap());
+    }
+
+    /// A table of which one number is at an end of its range.
+    fn extremes(shape: &Shape, rest: &Value) -> Vec<Value> {
+        let Shape::Table(keys) = shape else { return Vec::new() };
+        let ends = keys.iter().flat_map(|key| match key.shape {
+            Shape::Integer(min, max) => vec![(&key.name, json!(min)), (&key.name, json!(max))],
+            Shape::Number(min, max) => vec![(&key.name, json!(min)), (&key.name, json!(max))],
+            _ => Vec::new(),
+        });
+        let with = |(name, end): (&String, Value)| {
+            let mut table = rest.clone();
+            table[name] = end;
+            table
+        };
+        ends.map(with).collect()
+    }
+
+    #[test]
+    fn operators_can_be_built_from_what_every_range_allows() {
+        let profiles = extremes(&Shape::of::<Profile>(), &json!({}));
+        assert_eq!(profiles.len(), 12);
+        profiles.iter().for_each(build);
+        let targets = extremes(&Shape::of::<OwnTarget>(), &json!({"lufs": -18}));
+        assert_eq!(targets.len(), 10);
+        targets.iter().for_each(|target| build(&json!({ "loudness": target })));
+        let lowest: serde_json::Map<String, Value> =
+            profiles.iter().step_by(2).flat_map(|profile| profile.as_object().unwrap().clone()).collect();
+        build(&Value::Object(lowest));
+    }
+
+    #[test]
+    fn every_key_reaches_its_operator() {
+        let usual = format!("{:?}", Profile::DEFAULT.analysis());
+        let other = [
+            json!({"transcript": false}),
+            json!({"partials": false}),
+            json!({"partial_interval_ms": 1500}),
+            json!({"endpoint_ms": 400}),
+            json!({"utterance_max_secs": 10}),
+            json!({"meter": true}),
+            json!({"dead_air_secs": 5}),
+            json!({"dead_air_dbfs": -40}),
+            json!({"dead_air_recover_secs": 2}),
+            json!({"clipping": false}),
+            json!({"phase": false}),
+            json!({"mono": true}),
+            json!({"channel_lost": false}),
+            json!({"repeats": false}),
+            json!({"loudness": "podcast"}),
+        ];
+        let Shape::Table(keys) = Shape::of::<Profile>() else { panic!("not a table") };
+        assert_eq!(other.len(), keys.len());
+        for profile in other {
+            let parsed: Profile = serde_json::from_value(profile.clone()).unwrap();
+            assert_ne!(format!("{:?}", parsed.analysis()), usual, "{profile}");
+        }
+    }
+
+    #[test]
+    fn without_a_word_it_is_what_the_operators_do_by_themselves() {
+        let own = AnalysisConfig { utterances: Some(UtteranceConfig::live()), ..AnalysisConfig::default() };
+        assert_eq!(format!("{:?}", Profile::default().analysis()), format!("{own:?}"));
+        let parsed: Profile = serde_json::from_value(json!({})).unwrap();
+        assert_eq!(parsed, Profile::DEFAULT);
+    }
+
+    #[test]
+    fn a_recommendation_is_its_target() {
+        for (text, target) in [
+            (json!("ebu_r128"), LoudnessTarget::EBU_R128),
+            (json!("atsc_a85"), LoudnessTarget::ATSC_A85),
+            (json!("podcast"), LoudnessTarget::PODCAST),
+            (json!({"lufs": -18}), LoudnessTarget::new(LoudnessProfile::Custom, -18.0, -1.0)),
+        ] {
+            assert_eq!(serde_json::from_value::<Loudness>(text).unwrap().target(), target);
+        }
+    }
+}

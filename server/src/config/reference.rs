@@ -123,6 +123,7 @@ fn default(key: &Key) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::Config;
+    use super::super::check::Checked;
     use super::*;
 
     #[test]
@@ -140,16 +141,19 @@ mod tests {
                     look(inner, &at);
                     continue;
                 }
-                let is_said =
-                    key.doc.contains("Default: ") || key.doc.contains("Without it") || path == ".tokens";
-                assert!(key.is_required || key.default.is_some() || is_said, "{at} has no default");
-                let (is_bounded, is_number) = match &key.shape {
-                    Shape::Integer(min, max) => (min.is_some() && max.is_some(), true),
-                    Shape::Number(min, max) => (min.is_some() && max.is_some(), true),
-                    _ => (true, false),
+                let is_said = ["Default: ", "Without it"].iter().any(|text| key.doc.contains(text));
+                let may_be_none = matches!(key.shape, Shape::List(_) | Shape::Map(_)) || path == ".tokens";
+                let has_default = key.default.is_some() || is_said || may_be_none;
+                assert!(key.is_required || has_default, "{at} has no default");
+                let is_bounded = match &key.shape {
+                    Shape::Integer(min, max) => min.is_some() && max.is_some(),
+                    Shape::Number(min, max) => min.is_some() && max.is_some(),
+                    _ => true,
                 };
                 assert!(is_bounded, "{at} has no range");
-                assert!(!key.is_required || !is_number || key.example.is_some(), "{at} has no example");
+                let for_default = key.default.clone().unwrap_or_else(|| key.stand_in());
+                let flaws = Checked::new(&key.shape, for_default, &|_| None).flaws;
+                assert!(flaws.is_empty() || !key.is_required && key.default.is_none(), "{at}: {flaws:?}");
             }
         }
         let Shape::Table(keys) = &*SHAPE else { panic!("not a table") };

@@ -9,12 +9,13 @@ use super::flaw::Flaw;
 /// All that does not go together in `config`. Of what is `replaced` nothing is said.
 pub(super) fn flaws(config: &Config, replaced: &BTreeSet<String>) -> Vec<Flaw> {
     let mut flaws = Vec::new();
-    if !replaced.iter().any(|key| key.starts_with("server") || key.starts_with("tokens")) {
+    if !replaced.iter().any(|key| key.starts_with("server") || key == "tokens") {
         flaws.extend(config.exposure());
     }
     for (idx, token) in config.tokens.iter().enumerate() {
         let table = format!("tokens[{idx}]");
-        if !replaced.iter().any(|key| key.starts_with(&table)) {
+        let secrets = ["", ".sha256", ".env", ".file"].map(|key| format!("{table}{key}"));
+        if !secrets.iter().any(|key| replaced.contains(key)) {
             flaws.extend(token.check().map(|flaw| flaw.within(&table)));
         }
     }

@@ -1,7 +1,19 @@
 //! What may have been meant: the nearest of some words.
 
-/// The word that is the fewest edits away from `found`, if these are few for its length.
-pub(super) fn nearest<'a>(found: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The word that is the fewest edits away from `found`, if these are few for its length; else one that begins as it does.
+pub(super) fn nearest<'a>(found: &str, words: impl IntoIterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    edited(found, words.clone()).or_else(|| words.into_iter().find(|word| is_start(found, word)))
+}
+
+/// Whether one of them is the beginning of the other, and long enough to be meant.
+fn is_start(found: &str, word: &str) -> bool {
+    found.len().min(word.len()) >= START_CHARS_MIN && (word.starts_with(found) || found.starts_with(word))
+}
+
+/// Shorter beginnings may be of anything.
+const START_CHARS_MIN: usize = 4;
+
+fn edited<'a>(found: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let found: Vec<char> = found.chars().take(CHARS_MAX + 1).flat_map(char::to_lowercase).collect();
     let close = |word: &'a str| {
         let wanted: Vec<char> = word.chars().flat_map(char::to_lowercase).collect();
@@ -53,6 +65,9 @@ mod tests {
             ("Priority", Some("priority")),
             ("header_seconds", Some("header_secs")),
             ("prfile", Some("profile")),
+            ("prio", Some("priority")),
+            ("profile_of_news", Some("profile")),
+            ("pro", None),
             ("", None),
             ("volume", None),
         ] {

@@ -170,3 +170,70 @@ impl fmt::Debug for Tokens {
         f.debug_list().entries(self.0.iter().map(|token| &token.bearer)).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const SECRET: &str = "correct horse battery staple";
+
+    fn spec(name: &str, role: Role) -> TokenSpec {
+        TokenSpec { name: name.to_owned(), role, sha256: None, env: None, file: None }
+    }
+
+    fn hex(secret: &str) -> String {
+        Sha256::digest(secret).iter().map(|byte| format!("{byte:02X}")).collect()
+    }
+
+    #[test]
+    fn secrets_come_from_digests_files_and_the_environment() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        std::fs::write(&file, "from the file\nnot this line\n").unwrap();
+        let specs = [
+            TokenSpec { sha256: Some(hex(SECRET)), ..spec("digest", Role::Read) },
+            TokenSpec { file: Some(file), ..spec("file", Role::Ingest) },
+            TokenSpec { env: Some("PATH".to_owned()), ..spec("environment", Role::Admin) },
+        ];
+        let tokens = Tokens::load(&specs).unwrap();
+        let name = |secret: &str| tokens.bearer(secret).map(|bearer| (bearer.name.clone(), bearer.role));
+        assert_eq!(name(SECRET), Some(("digest".to_owned(), Role::Read)));
+        assert_eq!(name("from the file"), Some(("file".to_owned(), Role::Ingest)));
+        let path = std::env::var("PATH").unwrap();
+        assert_eq!(name(path.trim()), Some(("environment".to_owned(), Role::Admin)));
+        for wrong in ["", "correct horse battery stapl", "not this line", &hex(SECRET), "PATH"] {
+            assert_eq!(name(wrong), None, "{wrong}");
+        }
+        assert!(Role::Read < Role::Ingest && Role::Ingest < Role::Admin);
+    }
+
+    #[test]
+    fn every_secret_that_is_not_there_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let (absent, short) = (folder.path().join("absent"), folder.path().join("short"));
+        std::fs::write(&short, "hunter2\n").unwrap();
+        let specs = [
+            TokenSpec { env: Some("AIRCHECK_NO_SUCH_VARIABLE".to_owned()), ..spec("a", Role::Read) },
+            TokenSpec { file: Some(absent.clone()), ..spec("b", Role::Read) },
+            TokenSpec { file: Some(short.clone()), ..spec("c", Role::Read) },
+            spec("d", Role::Read),
+        ];
+        let flaws: Vec<String> = Tokens::load(&specs).unwrap_err().iter().map(Flaw::to_string).collect();
+        let (absent, short) = (absent.display(), short.display());
+        let expected = [
+            "tokens[0].env: environment variable AIRCHECK_NO_SUCH_VARIABLE is not set".to_owned(),
+            format!("tokens[1].file: {absent}: No such file or directory (os error 2)"),
+            format!("tokens[2].file: {short} holds a secret of 7 bytes, expected at least 8"),
+            "tokens[3]: no secret, expected one of sha256, env and file".to_owned(),
+        ];
+        assert_eq!(flaws, expected);
+    }
+
+    #[test]
+    fn secrets_and_digests_are_not_shown() {
+        let specs = [TokenSpec { sha256: Some(hex(SECRET)), ..spec("newsroom", Role::Read) }];
+        let tokens = Tokens::load(&specs).unwrap();
+        assert_eq!(format!("{tokens:?}"), r#"[Bearer { name: "newsroom", role: Read }]"#);
+    }
+}

@@ -36,6 +36,8 @@ pub enum Step {
     Metadata(Metadata),
     /// The connection changed its state. Only live streams have one.
     Feed(Feed),
+    /// What was said up to here is an utterance, whatever follows. Only feeds whose bytes are brought have it.
+    Endpoint,
     /// Something that the listener should know about the quality of what follows.
     Note(String),
     /// There is no more.
@@ -217,6 +219,7 @@ impl Audio {
             Received::Decoded(Decoded::Note(note)) => Step::Note(note),
             Received::Decoded(Decoded::Frames) => return None,
             Received::Feed(feed) => Step::Feed(feed),
+            Received::Endpoint => Step::Endpoint,
         })
     }
 

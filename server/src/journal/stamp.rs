@@ -136,7 +136,8 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use engine::event::{Data, EventId, EventKind, Latency, Metadata, Stages};
+    use engine::budget::Budget;
+    use engine::event::{Data, EventId, Latency, Metadata, Stages};
     use engine::time::Span;
 
     use super::*;
@@ -161,7 +162,7 @@ mod tests {
     #[test]
     fn a_completed_line_is_what_serde_writes() {
         let total = Duration::from_millis(80);
-        let latency = |stages| Latency::new(EventKind::FeedMetadata, total, Duration::ZERO, stages);
+        let latency = |stages| Some(Latency::new(Budget::from_millis(100), total, Duration::ZERO, stages));
         let hostile =
             "\"recordedtime\":\"x\", \"latency\":{\"budget_ms\":1,\"total_ms\":0,\"met\":false,}}}}";
         let expected = "\"total_ms\":93,\"met\":true,\"algorithmic_ms\":0,\"stages_ms\":{\"journal\":13}}}}";

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use engine::event::{Body, Data, Envelope, Event, EventId, FeedState, Heartbeat, Latency, Phase, Stages};
+use engine::budget::Budgets;
+use engine::event::{
+    Body, ClockStep, Data, Envelope, Event, EventId, FeedState, Heartbeat, Latency, Phase, Stages,
+};
 use engine::latency::Arrivals;
 use engine::time::{MediaTime, Span};
 use jiff::Timestamp;
@@ -84,14 +87,28 @@ pub struct Recorder {
     live_at: Option<Instant>,
     durable: u64,
     ephemeral: u64,
+    budgets: Budgets,
 }
 
 impl Recorder {
     /// A recorder that counts from 1.
     #[must_use]
     pub fn new(identity: FeedIdentity, clock: WallClock) -> Self {
-        let arrivals = Arrivals::new(ARRIVALS);
-        Self { identity, clock, arrivals, live_at: None, durable: 0, ephemeral: 0 }
+        Self {
+            identity,
+            clock,
+            arrivals: Arrivals::new(ARRIVALS),
+            live_at: None,
+            durable: 0,
+            ephemeral: 0,
+            budgets: Budgets::default(),
+        }
+    }
+
+    /// The same, for a feed that promises `budgets`.
+    #[must_use]
+    pub fn promising(self, budgets: Budgets) -> Self {
+        Self { budgets, ..self }
     }
 
     /// Audio up to `end` arrived at `at`.
@@ -106,6 +123,14 @@ impl Recorder {
         let (watermark, at) = self.arrivals.latest().unwrap_or((MediaTime::ZERO, now));
         let lag_ms = u64::try_from(now.saturating_duration_since(at).as_millis()).unwrap_or(u64::MAX);
         Event::new(Span::new(watermark, watermark), watermark, Heartbeat { watermark, lag_ms, coverage })
+    }
+
+    /// Looks at the wall clock: somebody may have set it.
+    pub fn look_at_clock(&mut self, now: Now) -> Option<Event> {
+        let by = self.clock.look(now)?;
+        let here = self.arrivals.latest().map_or(MediaTime::ZERO, |(end, _)| end);
+        let by_ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        Some(Event::new(Span::new(here, here), here, ClockStep { by_ms }))
     }
 
     /// The record of `event`, visible at `now`.
@@ -123,8 +148,8 @@ impl Recorder {
         let arrived = arrived.filter(|&at| !(is_reaction && self.is_burst(event.proof, at)));
         let total = arrived.map(|at| now.saturating_duration_since(at));
         let algorithmic = event.proof.saturating_sub(event.span.end).to_duration();
-        let latency = total.and_then(|total| {
-            Latency::new(kind, total, algorithmic, stages(passage, arrived.unwrap_or(now), now))
+        let latency = total.zip(self.budgets.of(kind)).map(|(total, budget)| {
+            Latency::new(budget, total, algorithmic, stages(passage, arrived.unwrap_or(now), now))
         });
         let data = Data {
             feed: self.identity.name.clone(),

@@ -269,7 +269,7 @@ impl Asker {
             Purpose::Confirm if part.lost.load(Ordering::Acquire) == key(&head) => {
                 self.send_final(self.job(ask, moments));
             }
-            Purpose::Confirm => {}
+            Purpose::Confirm | Purpose::Onset | Purpose::Settled(_) => {}
             Purpose::Abandon => part.abandoned.store(key(&head), Ordering::Release),
             Purpose::Partial => self.send_partial(self.job(ask, moments)),
             Purpose::Speculative | Purpose::Final => self.send_final(self.job(ask, moments)),

@@ -14,8 +14,10 @@ pub(super) fn plan(spec: &FeedSpec, config: &Config) -> Plan {
         source: spec.source.clone(),
         pace: spec.pace,
         entry: Entry { priority: spec.priority, admission },
+        budgets: spec.budgets(),
         analysis: profile.analysis(),
         keywords: Some(spec.keyword_rules()).filter(|rules| !rules.is_empty()),
+        note: None,
         live: LiveConfig { first_attempts: None, ..LiveConfig::default() },
     }
 }

@@ -4,24 +4,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use operators::{KeywordRules, Keywords};
+use engine::budget::Budgets;
+use operators::Keywords;
 use tokio::sync::oneshot;
 
 use super::ground::Ground;
 use super::player::now_secs;
-use super::{Feeds, Guest, GuestSpec, Reception, Refusal};
+use super::{Feeds, GUEST_TEMPO, Guest, GuestSpec, Reception, Refusal, guest_live_config};
 use crate::config::{Config, DEFAULT_PROFILE, Profile};
-use crate::ingest::{Audio, LiveConfig};
+use crate::ingest::Audio;
 use crate::publish::{FeedIdentity, WallClock};
-use crate::pump::{Tempo, pump};
+use crate::pump::pump;
 use crate::recognise::{Admission, Entry, Listener};
 use crate::run::{FeedRun, RunError, Setup, Travel};
 
 /// Longest wait for the last events of a guest to be committed.
 const COMMIT: Duration = Duration::from_secs(5);
-/// A guest that is connected but sends nothing is ended by whoever speaks with it, not by its feed.
-const PATIENCE: Duration = Duration::from_secs(24 * 3_600);
-
 /// The reception of the service.
 pub struct Lobby {
     ground: Arc<Ground>,
@@ -50,20 +48,18 @@ impl Lobby {
 
     fn setup(&self, spec: &GuestSpec, config: &Config, epoch: u64) -> Result<Setup, Refusal> {
         let usual = config.profiles.get(DEFAULT_PROFILE).unwrap_or(&Profile::DEFAULT);
-        let endpoint = spec.endpoint.map(|endpoint| u64::try_from(endpoint.as_millis()).unwrap_or(u64::MAX));
-        let profile = Profile {
-            partials: spec.partials,
-            endpoint_ms: endpoint.unwrap_or(usual.endpoint_ms),
-            ..usual.clone()
-        };
-        let rules = (!spec.keywords.is_empty()).then(|| KeywordRules::parse(&spec.keywords.join("\n")));
-        let rules = rules.transpose().map_err(|error| Refusal::Wrong(format!("keywords: {error}")))?;
+        let mut analysis = usual.analysis();
+        let utterances = analysis.utterances.as_ref().map(|utterances| spec.utterances(utterances));
+        let off = || Refusal::Failed(format!("profile {DEFAULT_PROFILE} recognises no speech"));
+        analysis.utterances = Some(utterances.ok_or_else(off)?);
+        let rules = spec.keyword_rules().map_err(|error| Refusal::Wrong(format!("keywords: {error}")))?;
         let name = spec.feed.as_str();
         Ok(Setup {
             identity: FeedIdentity { name: name.to_owned(), epoch },
             clock: WallClock::live(),
+            budgets: Budgets::default(),
             travel: Travel::LIVE,
-            analysis: profile.analysis(),
+            analysis,
             listener: Listener::new(rules.map(Keywords::new)),
             entry: Entry { priority: 0, admission: Admission::IfItFits },
             sinks: vec![Box::new(self.ground.journal.sink(name, epoch)), self.ground.overview.sink(name)],
@@ -82,10 +78,9 @@ impl Reception for Lobby {
         let config = self.feeds.config();
         let place = self.place(config.limits.guests)?;
         let name = spec.feed.as_str().to_owned();
-        let live = LiveConfig { reconnect: false, dead_after: PATIENCE, ..LiveConfig::default() };
         let failed = |error: &dyn std::fmt::Display| Refusal::Failed(error.to_string());
-        let (mut audio, dock) =
-            Audio::from_dock(&name, live, &self.ground.runtime).map_err(|error| failed(&error))?;
+        let (mut audio, dock) = Audio::from_dock(&name, guest_live_config(), &self.ground.runtime)
+            .map_err(|error| failed(&error))?;
         let events = self.ground.hub.subscribe();
         let epoch = now_secs();
         self.ground.overview.begin(&name, epoch);
@@ -99,7 +94,7 @@ impl Reception for Lobby {
         let ground = Arc::clone(&self.ground);
         let thread = std::thread::Builder::new().name(format!("guest-{name}"));
         let guest = move || {
-            let pumped = pump(&mut audio, &mut run, Tempo::Free, &mut |_| {});
+            let pumped = pump(&mut audio, &mut run, GUEST_TEMPO, &mut |_| {});
             ground.beats.leave(&name);
             let finished = run.finish();
             if let Some(error) = pumped.err().map(|e| e.to_string()).or(finished.err().map(|e| e.to_string()))

@@ -6,9 +6,10 @@
 
 use std::fmt::Write;
 
+use engine::budget::Budget;
 use engine::event::EventKind;
 
-use crate::config::{Config, FeedSpec};
+use crate::config::{Config, FeedSpec, SloConfig};
 use crate::telemetry::Metric;
 
 /// Windows that something is averaged over.
@@ -33,26 +34,100 @@ const BURNS: [Burn; 4] = [
 /// one late event would be the whole hour.
 const LATE_MIN: u32 = 3;
 
-/// An indicator: what share of something is not as promised.
-struct Indicator {
-    name: &'static str,
-    objective: f64,
-    /// What is not as promised, for an alert's text; what Prometheus puts in for `$` and `{{ }}` is written as such.
-    summary: String,
-    /// The share over a window.
-    error: Box<dyn Fn(&str) -> String>,
-    /// What else must hold over the long window.
-    besides: Option<Box<dyn Fn(&str) -> String>>,
+/// A service-level indicator: what share of something is not as promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Indicator {
+    Latency,
+    Coverage,
+    Freshness,
 }
+
+impl Indicator {
+    const ALL: [Self; 3] = [Self::Latency, Self::Coverage, Self::Freshness];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Latency => "latency",
+            Self::Coverage => "coverage",
+            Self::Freshness => "freshness",
+        }
+    }
+
+    const fn alert(self) -> &'static str {
+        match self {
+            Self::Latency => "AircheckLatencyBurn",
+            Self::Coverage => "AircheckCoverageBurn",
+            Self::Freshness => "AircheckFreshnessBurn",
+        }
+    }
+
+    const fn objective(self, slo: &SloConfig) -> f64 {
+        match self {
+            Self::Latency => slo.latency,
+            Self::Coverage => slo.coverage,
+            Self::Freshness => slo.freshness,
+        }
+    }
+
+    /// What an alert says; Prometheus fills in the labels.
+    fn summary(self, slo: &SloConfig) -> String {
+        let budget_ms = slo.freshness_budget_ms;
+        match self {
+            Self::Latency => {
+                "{{ $labels.event }} events of feed {{ $labels.feed }} are later than promised".to_owned()
+            }
+            Self::Coverage => "audio of feed {{ $labels.feed }} arrives and is not analysed".to_owned(),
+            Self::Freshness => {
+                format!("the newest audio of feed {{{{ $labels.feed }}}} is older than {budget_ms} ms")
+            }
+        }
+    }
+
+    /// The share that is not as promised, over a window.
+    fn error(self, window: &str) -> String {
+        match self {
+            Self::Latency => {
+                let (missed, all) = (Metric::DeadlinesMissed.name(), Metric::EventLatency.name());
+                format!("rate({missed}[{window}]) / rate({all}_count[{window}])")
+            }
+            // Gauges that only rise, and begin anew with the feed, as counters do. What is on its way is not lost: never
+            // below 0.
+            Self::Coverage => {
+                let (analysed, received) = (Metric::Analysed.name(), Metric::Received.name());
+                format!("clamp_min(1 - rate({analysed}[{window}]) / rate({received}[{window}]), 0)")
+            }
+            Self::Freshness => format!("avg_over_time({STALE}[{window}])"),
+        }
+    }
+
+    /// Whether the share is above `limit` in both windows of a burn, of enough to matter.
+    fn burning(self, burn: &Burn, limit: f64) -> String {
+        let Burn { long, short, .. } = burn;
+        let both = format!("{} > {limit} and {} > {limit}", self.series(long), self.series(short));
+        match self {
+            Self::Latency => {
+                format!("{both} and increase({}[{long}]) >= {LATE_MIN}", Metric::DeadlinesMissed.name())
+            }
+            Self::Coverage | Self::Freshness => both,
+        }
+    }
+
+    /// Name of the share over a window.
+    fn series(self, window: &str) -> String {
+        format!("aircheck:{}_error:ratio_rate{window}", self.name())
+    }
+}
+
+/// 1 where the newest audio of a feed is too old, else 0.
+const STALE: &str = "aircheck:stale:bool";
 
 /// The rules as a file for Prometheus.
 #[must_use]
 pub fn rules(config: &Config) -> String {
     let mut text = String::from(HEAD);
-    budgets(&mut text, config);
-    let indicators = [latency(config), coverage(config), freshness(config)];
-    for indicator in &indicators {
-        group(&mut text, config, indicator);
+    budgets(&mut text, &config.feeds);
+    for indicator in Indicator::ALL {
+        group(&mut text, &config.slo, indicator);
     }
     text
 }
@@ -64,103 +139,56 @@ const HEAD: &str = "\
 groups:
 ";
 
-/// The promised latencies as series, to be drawn beside what was measured.
-fn budgets(text: &mut String, config: &Config) {
+/// The promised latencies as series, to be drawn beside what was measured: the usual ones by type, those that were set by
+/// feed as well.
+fn budgets(text: &mut String, feeds: &[FeedSpec]) {
     text.push_str("  - name: aircheck-budgets\n    rules:\n");
-    let usual = EventKind::ALL.into_iter().filter_map(|kind| Some((None, kind, kind.budget()?)));
-    let own = |feed: &FeedSpec| {
-        let (budgets, name) = (feed.budgets(), feed.name.to_string());
-        let changed = EventKind::ALL.into_iter().filter(move |kind| budgets.of(*kind) != kind.budget());
-        let budgets = feed.budgets();
-        let of = move |kind| Some((Some(name.clone()), kind, budgets.of(kind)?));
-        changed.filter_map(of).collect::<Vec<_>>()
-    };
-    for (feed, kind, budget) in usual.chain(config.feeds.iter().flat_map(own)) {
-        let secs = budget.duration().as_secs_f64();
-        let _ = write!(text, "      - record: aircheck:event_budget_seconds\n        expr: vector({secs})\n");
+    let mut promise = |kind: EventKind, budget: Option<Budget>, feed: Option<&str>| {
+        let Some(budget) = budget else { return };
+        record(
+            text,
+            "aircheck:event_budget_seconds",
+            &format!("vector({})", budget.duration().as_secs_f64()),
+        );
         let _ = write!(text, "        labels:\n          event: {}\n", quoted(kind.name()));
         if let Some(feed) = feed {
-            let _ = writeln!(text, "          feed: {}", quoted(&feed));
+            let _ = writeln!(text, "          feed: {}", quoted(feed));
+        }
+    };
+    for kind in EventKind::ALL {
+        promise(kind, kind.budget(), None);
+        for feed in feeds {
+            let budget = feed.budgets().of(kind);
+            if budget != kind.budget() {
+                promise(kind, budget, Some(feed.name.as_str()));
+            }
         }
     }
 }
 
-fn latency(config: &Config) -> Indicator {
-    let (missed, all) = (Metric::DeadlinesMissed.name(), Metric::EventLatency.name());
-    Indicator {
-        name: "latency",
-        objective: config.slo.latency,
-        summary: "{{ $labels.event }} events of feed {{ $labels.feed }} are later than promised".to_owned(),
-        error: Box::new(move |window| format!("rate({missed}[{window}]) / rate({all}_count[{window}])")),
-        besides: Some(Box::new(move |window| format!("increase({missed}[{window}]) >= {LATE_MIN}"))),
-    }
-}
-
-fn coverage(config: &Config) -> Indicator {
-    let (analysed, received) = (Metric::Analysed.name(), Metric::Received.name());
-    Indicator {
-        name: "coverage",
-        objective: config.slo.coverage,
-        summary: "audio of feed {{ $labels.feed }} arrives and is not analysed".to_owned(),
-        // Gauges that only rise, and begin anew with the feed, as counters do. What is on its way is not lost: never below 0.
-        error: Box::new(move |window| {
-            format!("clamp_min(1 - rate({analysed}[{window}]) / rate({received}[{window}]), 0)")
-        }),
-        besides: None,
-    }
-}
-
-fn freshness(config: &Config) -> Indicator {
-    let budget_ms = config.slo.freshness_budget_ms;
-    Indicator {
-        name: "freshness",
-        objective: config.slo.freshness,
-        summary: format!("the newest audio of feed {{{{ $labels.feed }}}} is older than {budget_ms} ms"),
-        error: Box::new(|window| format!("avg_over_time({STALE}[{window}])")),
-        besides: None,
-    }
-}
-
-/// 1 where the newest audio of a feed is too old, else 0.
-const STALE: &str = "aircheck:stale:bool";
-
-fn group(text: &mut String, config: &Config, indicator: &Indicator) {
-    let Indicator { name, objective, .. } = indicator;
-    let _ = write!(text, "  - name: aircheck-{name}\n    rules:\n");
-    if *name == "freshness" {
-        let secs = config.slo.freshness_budget_ms as f64 / 1e3;
+fn group(text: &mut String, slo: &SloConfig, indicator: Indicator) {
+    let _ = write!(text, "  - name: aircheck-{}\n    rules:\n", indicator.name());
+    if indicator == Indicator::Freshness {
+        let secs = slo.freshness_budget_ms as f64 / 1e3;
         record(text, STALE, &format!("{} > bool {secs}", Metric::Lag.name()));
     }
     for window in WINDOWS {
-        record(text, &share(name, window), &(indicator.error)(window));
+        record(text, &indicator.series(window), &indicator.error(window));
     }
-    let allowed = 1.0 - objective;
-    for Burn { rate, long, short, severity } in BURNS {
-        let limit = (rate * allowed * 1e6).round() / 1e6;
-        let mut expr = format!("{} > {limit} and {} > {limit}", share(name, long), share(name, short));
-        if let Some(besides) = &indicator.besides {
-            let _ = write!(expr, " and {}", besides(long));
-        }
-        let summary = format!("{}: {rate} times what {objective} allows over {long}", indicator.summary);
-        let alert = format!("Aircheck{}Burn", capital(name));
-        let _ = write!(text, "      - alert: {alert}\n        expr: {}\n", quoted(&expr));
+    let objective = indicator.objective(slo);
+    for burn in BURNS {
+        let Burn { rate, long, severity, .. } = burn;
+        let limit = (rate * (1.0 - objective) * 1e6).round() / 1e6;
+        let expr = indicator.burning(&burn, limit);
+        let summary = format!("{}: {rate} times what {objective} allows over {long}", indicator.summary(slo));
+        let _ = write!(text, "      - alert: {}\n        expr: {}\n", indicator.alert(), quoted(&expr));
         let _ = write!(text, "        labels:\n          severity: {severity}\n          window: {long}\n");
         let _ = write!(text, "        annotations:\n          summary: {}\n", quoted(&summary));
     }
 }
 
-/// Name of the share that is not as promised.
-fn share(name: &str, window: &str) -> String {
-    format!("aircheck:{name}_error:ratio_rate{window}")
-}
-
 fn record(text: &mut String, name: &str, expr: &str) {
     let _ = write!(text, "      - record: {name}\n        expr: {}\n", quoted(expr));
-}
-
-fn capital(name: &str) -> String {
-    let mut chars = name.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 /// Text in quotes, as YAML takes it: JSON does.

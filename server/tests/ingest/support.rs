@@ -109,6 +109,7 @@ pub(crate) fn hear_until(audio: &mut Audio, mut enough: impl FnMut(&Heard) -> bo
                 heard.feeds.push(feed);
                 "feed"
             }
+            Ok(Step::Endpoint) => "endpoint",
             Ok(Step::End) => break,
             Err(error) => {
                 heard.error = Some(error);

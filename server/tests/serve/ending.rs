@@ -14,8 +14,7 @@ fn what_was_said_before_the_end_is_written_down() {
     let service = Service::start(dir.path(), &config);
     // In the middle of speech: something was said that is no final yet.
     let mut live = service.follow("/v1/events?type=transcript.partial,transcript.final,feed.ended", None);
-    let partial = live.next().unwrap().event;
-    assert_eq!(kind(&partial), "transcript.partial");
+    live.find(|shown| kind(&shown.event) == "transcript.partial").unwrap();
     service.signal(Signal::TERM);
     let rest: Vec<_> = live.filter(|shown| shown.event.is_object()).map(|shown| shown.event).collect();
     let kinds: Vec<&str> = rest.iter().map(kind).collect();

@@ -97,23 +97,26 @@ fn a_new_configuration_disturbs_only_what_it_changes() {
     let feed =
         |name: &str, more: &str| format!("[[feeds]]\nname = \"{name}\"\nsource = \"file:{source}\"\n{more}");
     let before = format!("{NO_SPEECH}{}{}{}", feed("same", ""), feed("changes", ""), feed("goes", ""));
-    let service = Service::start(dir.path(), &before);
-    let epoch = |name: &str| service.get(&format!("/v1/feeds/{name}")).json()["status"]["epoch"].as_u64();
+    let mut service = Service::start(dir.path(), &before);
+    let epoch = |service: &Service, name: &str| {
+        service.get(&format!("/v1/feeds/{name}")).json()["status"]["epoch"].as_u64()
+    };
     for name in ["same", "changes", "goes"] {
         service.until(name, |event| event["type"] == "aircheck.feed.live.v1");
     }
-    let (same, changes) = (epoch("same"), epoch("changes"));
+    let (same, changes) = (epoch(&service, "same"), epoch(&service, "changes"));
     // Half a configuration is none.
     write_config(dir.path(), &format!("{before}\n[[feeds]]\nname = 3\n"));
     service.signal(Signal::HUP);
+    service.until_said("not reloaded");
     let after =
         format!("{NO_SPEECH}{}{}{}", feed("same", ""), feed("changes", "priority = 3\n"), feed("comes", ""));
     write_config(dir.path(), &after);
     service.signal(Signal::HUP);
     service.until("comes", |event| event["type"] == "aircheck.feed.live.v1");
     assert_eq!(names(&service), ["changes", "comes", "same"]);
-    assert_eq!(epoch("same"), same);
-    assert!(epoch("changes") > changes);
+    assert_eq!(epoch(&service, "same"), same);
+    assert!(epoch(&service, "changes") > changes);
     service.signal(Signal::TERM);
     let (status, _) = service.wait();
     assert!(status.success());

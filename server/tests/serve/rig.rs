@@ -63,6 +63,16 @@ impl Service {
         self.child.wait().unwrap();
     }
 
+    /// Waits until it has said so on stderr.
+    pub(crate) fn until_said(&mut self, what: &str) {
+        let stderr = self.stderr.as_mut().unwrap();
+        let mut line = String::new();
+        while !line.contains(what) {
+            line.clear();
+            assert!(stderr.read_line(&mut line).unwrap() > 0, "it ended without a word about {what:?}");
+        }
+    }
+
     /// Waits for its end; what it said since it was ready.
     pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let mut said = String::new();

@@ -11,7 +11,11 @@ fn what_was_said_is_found_again() {
         "[server]\nlisten = \"127.0.0.1:0\"\n[[feeds]]\nname = \"a\"\nsource = \"file:{source}\"\nkeywords = [\"fail: fail better\"]\n"
     );
     let service = Service::start(dir.path(), &config);
-    service.until("a", |event| kind(event) == "loudness.report" && event["data"]["scope"] == "programme");
+    // The end of the last utterance is known before its words are.
+    let is_last = |event: &serde_json::Value| {
+        kind(event) == "transcript.final" && event["data"]["text"].as_str().unwrap().contains("better")
+    };
+    service.until("a", is_last);
     let finals = service.range("feed=a&type=transcript.final");
     let heard = words(&finals);
     assert!(heard.ends_with(&["fail".into(), "better".into()]), "{heard:?}");

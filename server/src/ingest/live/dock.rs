@@ -26,6 +26,8 @@ pub enum Handed {
     Bytes(Bytes, Instant),
     /// What is playing from here on.
     Metadata(Metadata),
+    /// What was said so far is an utterance, whatever follows.
+    Endpoint,
     /// Why there will be no more.
     End(String),
 }
@@ -145,6 +147,8 @@ async fn receive(quay: &mut Quay, place: &str, config: LiveConfig, outlet: &Outl
         outlet.send(Message::Opened { number, hint, age: Duration::ZERO }).await?;
         let bytes = take_in(handed, place, config, outlet);
         let reason = outlet.unless_given_up(number, bytes).await?.unwrap_or_else(|| GIVEN_UP.to_owned());
+        // What was said is said: nobody knows when the next one comes.
+        outlet.send(Message::Endpoint).await?;
         outlet.send(Message::Closed).await?;
         if !config.reconnect {
             return outlet.tell(FeedState::Ended, reason).await;
@@ -171,6 +175,7 @@ async fn take_in(
                 outlet.send(Message::Bytes { bytes, at }).await?;
             }
             Ok(Some(Handed::Metadata(metadata))) => outlet.send(Message::Metadata(metadata)).await?,
+            Ok(Some(Handed::Endpoint)) => outlet.send(Message::Endpoint).await?,
             Ok(Some(Handed::End(reason))) => return Ok(reason),
             Ok(None) => return Ok(format!("{place}: the sender is gone")),
             Err(_) if stalled => return Ok(format!("{place}: no bytes for {dead_after:?}")),

@@ -20,6 +20,8 @@ pub(super) enum Message {
     Bytes { bytes: Bytes, at: Instant },
     /// What is playing from here on.
     Metadata(Metadata),
+    /// An utterance ends here.
+    Endpoint,
     /// No bytes for a while.
     Stalled,
     /// The stretch is over.
@@ -71,12 +73,14 @@ impl Inbox {
                 Some(Message::Metadata(metadata)) => {
                     self.say(Received::Decoded(Decoded::Metadata(metadata)))?
                 }
+                Some(Message::Endpoint) => self.say(Received::Endpoint)?,
                 Some(Message::Feed(feed)) => {
                     (self.live, self.dry_since) = (false, None);
                     self.say(Received::Feed(feed))?;
                 }
                 Some(Message::Stalled) => {
                     (self.live, self.dry_since) = (false, None);
+                    self.say(Received::Endpoint)?;
                     self.say(Received::Feed(state(FeedState::Stalled, None)))?;
                 }
                 Some(Message::Closed | Message::Opened { .. } | Message::Failed(_)) | None => {

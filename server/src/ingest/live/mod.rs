@@ -85,6 +85,8 @@ pub(super) enum Received {
     Decoded(Decoded),
     /// The connection changed its state.
     Feed(Feed),
+    /// An utterance ends here.
+    Endpoint,
     /// The source was away for so long before what follows.
     Away {
         /// Monotonic time from the last bytes with audio to the next ones.
@@ -252,7 +254,11 @@ impl Decoding {
                 Message::Feed(feed) => self.say(Received::Feed(feed)),
                 Message::Failed(error) => self.out.blocking_send(Out::Failed(error)).map_err(|_| Deaf),
                 // Left over from a stretch that was given up.
-                Message::Bytes { .. } | Message::Metadata(_) | Message::Stalled | Message::Closed => Ok(()),
+                Message::Bytes { .. }
+                | Message::Metadata(_)
+                | Message::Endpoint
+                | Message::Stalled
+                | Message::Closed => Ok(()),
             };
             if going.is_err() {
                 return;
@@ -293,6 +299,7 @@ impl Decoding {
         if let Some((_, reason)) = &mut self.edge {
             *reason = GapReason::Undecodable;
         }
+        self.say(Received::Endpoint)?;
         self.say(Received::Feed(state(FeedState::Undecodable, Some(error.to_string()))))
     }
 

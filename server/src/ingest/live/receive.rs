@@ -110,6 +110,8 @@ impl Receiving {
                         let failed = Message::Failed(self.unreachable(&error, first_attempts));
                         return self.outlet.send(failed).await;
                     }
+                    // It is not over in a moment: what was said is said.
+                    self.outlet.send(Message::Endpoint).await?;
                     error.to_string()
                 }
             };

@@ -1,6 +1,8 @@
 //! Metrics for Prometheus: what each feed promised and had, what became of its audio, its state. Names are in one enum;
 //! durations in seconds, audio in seconds, as gauges where they only rise by parts of one.
 
+mod metric;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -8,146 +10,16 @@ use std::net::SocketAddr;
 use engine::continuity::Conservation;
 use engine::event::{Body, EventKind, FeedState};
 use engine::time::MediaTime;
-use metrics::{
-    Counter, Gauge, Histogram, Label, counter, describe_counter, describe_gauge, describe_histogram,
-};
+use metrics::{Counter, Gauge, Histogram, Label, counter, gauge};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
+use crate::journal::{Health, JournalState, Quantiles};
 use crate::publish::{Record, Sink};
+pub use metric::Metric;
 
 /// Bounds of the buckets of latencies, s: every budget is one.
 const BUCKETS: [f64; 16] =
     [0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.5, 10.0];
-
-/// Everything that is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Metric {
-    /// From the arrival of the last proving sample until the event is visible.
-    EventLatency,
-    /// Events past their budget.
-    DeadlinesMissed,
-    /// Waiting for a stage.
-    StageWait,
-    /// A stage at work.
-    StageService,
-    /// Audio that arrived.
-    Received,
-    /// Audio that went through the analysis.
-    Analysed,
-    /// Audio in gaps.
-    Shed,
-    /// Share of what arrived that was analysed.
-    Coverage,
-    /// Step of the degradation ladder.
-    DegradeLevel,
-    /// 1 for the state that a feed is in.
-    State,
-    /// From the arrival of the newest audio until now, at the last heartbeat.
-    Lag,
-    /// Media time up to which everything is known.
-    Watermark,
-    /// Recognisers in each state.
-    RecogniserState,
-    /// Recogniser processes that were started.
-    RecogniserStarts,
-    /// Recogniser processes that were lost.
-    RecogniserDeaths,
-    /// Recogniser processes that were killed because they took too long.
-    RecogniserTimeouts,
-    /// Requests that were tried once more, because their process was lost.
-    RecogniserRetries,
-    /// Recogniser processes that were replaced at the end of their term.
-    RecogniserRecycled,
-}
-
-impl Metric {
-    /// All of them.
-    pub const ALL: [Self; 18] = [
-        Self::EventLatency,
-        Self::DeadlinesMissed,
-        Self::StageWait,
-        Self::StageService,
-        Self::Received,
-        Self::Analysed,
-        Self::Shed,
-        Self::Coverage,
-        Self::DegradeLevel,
-        Self::State,
-        Self::Lag,
-        Self::Watermark,
-        Self::RecogniserState,
-        Self::RecogniserStarts,
-        Self::RecogniserDeaths,
-        Self::RecogniserTimeouts,
-        Self::RecogniserRetries,
-        Self::RecogniserRecycled,
-    ];
-
-    /// As Prometheus knows it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::EventLatency => "aircheck_event_latency_seconds",
-            Self::DeadlinesMissed => "aircheck_deadlines_missed_total",
-            Self::StageWait => "aircheck_stage_wait_seconds",
-            Self::StageService => "aircheck_stage_service_seconds",
-            Self::Received => "aircheck_audio_received_seconds",
-            Self::Analysed => "aircheck_audio_analysed_seconds",
-            Self::Shed => "aircheck_audio_shed_seconds",
-            Self::Coverage => "aircheck_coverage_ratio",
-            Self::DegradeLevel => "aircheck_degrade_level",
-            Self::State => "aircheck_feed_state",
-            Self::Lag => "aircheck_lag_seconds",
-            Self::Watermark => "aircheck_watermark_seconds",
-            Self::RecogniserState => "aircheck_recogniser_state",
-            Self::RecogniserStarts => "aircheck_recogniser_starts_total",
-            Self::RecogniserDeaths => "aircheck_recogniser_deaths_total",
-            Self::RecogniserTimeouts => "aircheck_recogniser_timeouts_total",
-            Self::RecogniserRetries => "aircheck_recogniser_retries_total",
-            Self::RecogniserRecycled => "aircheck_recogniser_recycled_total",
-        }
-    }
-
-    fn describe(self) {
-        match self {
-            Self::EventLatency => {
-                describe_histogram!(
-                    self.name(),
-                    "from the last proving sample to the visible event, by feed and type"
-                );
-            }
-            Self::DeadlinesMissed => {
-                describe_counter!(self.name(), "events past their budget, by feed and type")
-            }
-            Self::StageWait => describe_histogram!(self.name(), "waiting for a stage, by feed"),
-            Self::StageService => describe_histogram!(self.name(), "a stage at work, by feed"),
-            Self::Received => describe_gauge!(self.name(), "audio that arrived"),
-            Self::Analysed => describe_gauge!(self.name(), "audio that went through the analysis"),
-            Self::Shed => describe_gauge!(self.name(), "audio in gaps"),
-            Self::Coverage => describe_gauge!(self.name(), "share of what arrived that was analysed"),
-            Self::DegradeLevel => {
-                describe_gauge!(self.name(), "step of the degradation ladder, 0 = all is done")
-            }
-            Self::State => describe_gauge!(self.name(), "1 for the state that the feed is in"),
-            Self::Lag => describe_gauge!(self.name(), "age of the newest audio at the last heartbeat"),
-            Self::Watermark => describe_gauge!(self.name(), "media time up to which everything is known"),
-            Self::RecogniserState => describe_gauge!(self.name(), "recognisers in each state"),
-            Self::RecogniserStarts => describe_counter!(self.name(), "recogniser processes started"),
-            Self::RecogniserDeaths => {
-                describe_counter!(self.name(), "recogniser processes lost, killed ones included")
-            }
-            Self::RecogniserTimeouts => {
-                describe_counter!(self.name(), "recogniser processes killed because they took too long")
-            }
-            Self::RecogniserRetries => {
-                describe_counter!(self.name(), "requests tried once more because their process was lost")
-            }
-            Self::RecogniserRecycled => {
-                describe_counter!(self.name(), "recogniser processes replaced at the end of their term")
-            }
-        }
-    }
-}
 
 /// Counts in this process, for [`PrometheusHandle::render`] to show.
 pub fn install() -> Result<PrometheusHandle, BuildError> {
@@ -161,6 +33,26 @@ pub fn serve(address: SocketAddr) -> Result<(), BuildError> {
     PrometheusBuilder::new().with_http_listener(address).set_buckets(&BUCKETS)?.install()?;
     Metric::ALL.into_iter().for_each(Metric::describe);
     Ok(())
+}
+
+/// Says how the journal fares.
+pub fn journal(state: &JournalState) {
+    let is_fine = state.health == Health::Fine;
+    for (name, is_it) in [("fine", is_fine), ("degraded", !is_fine)] {
+        gauge!(Metric::JournalState.name(), "state" => name).set(if is_it { 1.0 } else { 0.0 });
+    }
+    gauge!(Metric::JournalWaiting.name()).set(state.waiting as f64);
+    gauge!(Metric::JournalSize.name()).set(state.bytes as f64);
+    counter!(Metric::JournalDropped.name()).absolute(state.dropped);
+    counter!(Metric::JournalCommits.name()).absolute(state.commits);
+    counter!(Metric::JournalEvents.name()).absolute(state.events);
+    for (metric, Quantiles { p50, p99, max }) in
+        [(Metric::JournalCommit, state.commit), (Metric::JournalVisible, state.visible)]
+    {
+        for (quantile, time) in [("0.5", p50), ("0.99", p99), ("1", max)] {
+            gauge!(metric.name(), "quantile" => quantile).set(time.as_secs_f64());
+        }
+    }
 }
 
 /// Counts what a feed publishes.
@@ -225,6 +117,7 @@ impl Telemetry {
             ((wait, "recognise"), stages.queue),
             ((service, "recognise"), stages.recognise),
             ((service, "publish"), stages.publish),
+            ((service, "journal"), stages.journal),
         ];
         for ((name, stage), millis) in of {
             if let Some(millis) = millis {
@@ -266,7 +159,7 @@ impl Telemetry {
     fn state(&self, now: FeedState) {
         for state in FeedState::LASTING {
             let labels = self.labels(&[("state", state.name())]);
-            metrics::gauge!(Metric::State.name(), labels).set(if state == now { 1.0 } else { 0.0 });
+            gauge!(Metric::State.name(), labels).set(if state == now { 1.0 } else { 0.0 });
         }
     }
 }
@@ -301,8 +194,9 @@ mod tests {
         for (idx, metric) in Metric::ALL.into_iter().enumerate() {
             let name = metric.name();
             assert!(Metric::ALL[..idx].iter().all(|other| other.name() != name), "{name}");
-            let has_unit =
-                ["_seconds", "_total", "_ratio", "_level", "_state"].iter().any(|unit| name.ends_with(unit));
+            let has_unit = ["_seconds", "_total", "_ratio", "_level", "_state", "_events", "_bytes"]
+                .iter()
+                .any(|unit| name.ends_with(unit));
             assert!(name.starts_with("aircheck_") && has_unit, "{name}");
         }
     }
