@@ -197,7 +197,7 @@ fn quiet_neighbour(sounds: &Sounds, end: Receiver<()>) -> Server {
 
 #[test]
 fn every_fault_passes_and_the_neighbours_hear_nothing_of_it() {
-    let seeds = std::env::var("AIRCHECK_FAULT_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(2);
+    let seeds = std::env::var("AIRCHECK_FAULT_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(4);
     let sounds = Arc::new(Sounds::new());
     let runtime =
         Arc::new(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap());
