@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod client;
+mod faults;
+mod parameters;
 mod sdks;
 mod service;
 #[path = "../support/mod.rs"]

@@ -50,8 +50,8 @@ impl From<Gone> for End {
 }
 
 impl Reader {
-    /// Reads until the client is gone.
-    pub(super) async fn run(mut self, docks: &[Dock], hint: Hint) {
+    /// Reads to the end. Answers whether there is somebody who waits for the rest.
+    pub(super) async fn run(mut self, docks: &[Dock], hint: Hint) -> bool {
         let mut hash = Sha256::new();
         let mut n_bytes = 0;
         let end = match enter(docks, &hint, &self.request_id).await {
@@ -75,9 +75,10 @@ impl Reader {
             }
         };
         if matches!(end, End::Gone) {
-            return;
+            return false;
         }
         while let Some(Ok(_)) = self.stream.next().await {}
+        true
     }
 
     /// Hands on what the client sends, until there is a reason to stop.
