@@ -203,8 +203,8 @@ impl Channel {
         if let Some((span, transcript)) =
             self.partial.take_if(|(_, transcript)| transcript.utterance <= settled)
         {
-            let end = span.end.max(self.settled);
-            say(Message::Results(self.results(end, &transcript.words)));
+            let last = transcript.words.last().map_or(span.end, |word| word.span.end);
+            say(Message::Results(self.results(last.max(self.settled), &transcript.words)));
         }
     }
 
