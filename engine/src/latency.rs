@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
+use crate::budget::Budget;
 use crate::event::EventKind;
 use crate::time::MediaTime;
 
@@ -86,9 +87,8 @@ pub struct EventLatencies {
 }
 
 impl EventLatencies {
-    /// Counts an event of `kind`; kinds without a budget are not counted.
-    pub fn record(&mut self, kind: EventKind, total: Duration) {
-        let Some(budget) = kind.budget() else { return };
+    /// Counts an event of `kind` that was promised within `budget`.
+    pub fn record(&mut self, kind: EventKind, budget: Budget, total: Duration) {
         let entry = self.by_kind.entry(kind).or_default();
         entry.total.record(total);
         if total <= budget.duration() {
@@ -172,9 +172,8 @@ mod tests {
     #[test]
     fn events_count_against_their_budget() {
         let mut latencies = EventLatencies::default();
-        latencies.record(EventKind::AlertDeadAir, Duration::from_millis(250));
-        latencies.record(EventKind::AlertDeadAir, Duration::from_millis(251));
-        latencies.record(EventKind::Heartbeat, Duration::ZERO);
+        latencies.record(EventKind::AlertDeadAir, Budget::from_millis(250), Duration::from_millis(250));
+        latencies.record(EventKind::AlertDeadAir, Budget::from_millis(250), Duration::from_millis(251));
         let seen: Vec<_> = latencies.iter().map(|(kind, l)| (kind, l.met, l.missed)).collect();
         assert_eq!(seen, [(EventKind::AlertDeadAir, 1, 1)]);
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::sync::WaitGroup;
 use engine::audio::{Block, Format};
+use engine::budget::Budgets;
 use engine::continuity::Conservation;
 use engine::event::{Body, Engine, Event, Gap, GapReason};
 use engine::lane::{LaneConfig, LaneSender, WhenFull};
@@ -82,6 +83,8 @@ pub struct Setup {
     pub identity: FeedIdentity,
     /// Its wall clock.
     pub clock: WallClock,
+    /// What it promises.
+    pub budgets: Budgets,
     /// How its blocks travel.
     pub travel: Travel,
     /// What is analysed.
@@ -128,7 +131,7 @@ struct Missing {
 impl FeedRun {
     /// Starts publishing; the rest happens on `host`, if it takes one more feed.
     pub fn start(setup: Setup, host: Arc<Host>) -> Result<Self, RunError> {
-        let recorder = Recorder::new(setup.identity, setup.clock);
+        let recorder = Recorder::new(setup.identity, setup.clock).promising(setup.budgets);
         let (publisher, post) =
             Publisher::spawn(recorder, setup.listener, setup.sinks).map_err(RunError::Thread)?;
         let speech = host.pool().zip(setup.analysis.utterances.as_ref());

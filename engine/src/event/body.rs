@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::EventKind;
 use super::transcript::{Keyword, Onset, Settled, Transcript};
+use super::{EventKind, Gap, GapReport};
 use crate::time::MediaTime;
 
 /// The facts of an event.
@@ -382,58 +382,6 @@ pub struct Segment {
     /// Where the very same sound was heard before: it is a jingle, a spot, or the like.
     #[serde(rename = "repeats_ms", skip_serializing_if = "Option::is_none")]
     pub repeats: Option<MediaTime>,
-}
-
-/// Why audio was not analysed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum GapReason {
-    /// Shed, because the machine was too busy.
-    Overload,
-    /// Lost on the way.
-    Loss,
-    /// Bytes in which there was no audio.
-    Undecodable,
-    /// The source was away.
-    Disconnect,
-    /// Aircheck itself was away.
-    Crash,
-    /// The recogniser failed; everything but the transcript was analysed.
-    RecogniserFailed,
-}
-
-/// A stretch that was not (fully) analysed, as it travels with the blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gap {
-    /// Frames at the feed's own rate; 0 when nobody knows how many there were.
-    pub frames: u64,
-    /// Why.
-    pub reason: GapReason,
-}
-
-/// Longest [`GapReport::cause`], characters.
-const CAUSE_CHARS_MAX: usize = 200;
-
-/// A stretch that was not (fully) analysed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct GapReport {
-    /// Frames at the feed's own rate; 0 when nobody knows how many there were.
-    pub frames: u64,
-    /// Why.
-    pub reason: GapReason,
-    /// What happened to the recogniser that failed, for people: at most 200 characters.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cause: Option<String>,
-}
-
-impl GapReport {
-    /// The recogniser failed at these frames, because of `cause`, which is cut to its limit and loses
-    /// control characters.
-    #[must_use]
-    pub fn recogniser_failed(frames: u64, cause: &str) -> Self {
-        let cause = cause.chars().filter(|c| !c.is_control()).take(CAUSE_CHARS_MAX).collect();
-        Self { frames, reason: GapReason::RecogniserFailed, cause: Some(cause) }
-    }
 }
 
 /// The engine changed what it does for a feed.

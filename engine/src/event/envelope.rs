@@ -9,6 +9,7 @@ use super::{
     Alert, Body, Engine, EventKind, Feed, GapReport, Heartbeat, Keyword, LoudnessReport, Metadata, Meter,
     Onset, Segment, Settled, Transcript,
 };
+use crate::budget::Budget;
 use crate::time::Span;
 
 /// Identity of an event: stable, so that a reader can drop what it has seen.
@@ -100,9 +101,12 @@ pub struct Stages {
     /// Recognition.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recognise: Option<u64>,
-    /// Until it was visible.
+    /// Until it was handed over to be shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publish: Option<u64>,
+    /// Until it was on disk, and visible.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journal: Option<u64>,
 }
 
 impl Envelope<Body> {
@@ -110,14 +114,11 @@ impl Envelope<Body> {
     #[must_use]
     pub fn new(id: EventId, data: Data<Body>, time: String, recordedtime: String) -> Self {
         let kind = data.body.kind();
-        let (label, sequence) = match id {
-            EventId::Durable(n) => (format!("{n}"), Some(format!("{n:020}"))),
-            EventId::Ephemeral(n) => (format!("e{n}"), None),
-        };
         let prefix = format!("{}-{}", data.feed, data.epoch);
+        let (id, sequence) = identity(&prefix, id);
         Self {
             specversion: "1.0",
-            id: format!("{prefix}-{label}"),
+            id,
             source: format!("/feeds/{}", data.feed),
             wire_type: kind.wire_type(),
             subject: subject(&data.body),
@@ -132,6 +133,21 @@ impl Envelope<Body> {
     }
 }
 
+impl<B> Envelope<B> {
+    /// Gives the event another identity within its feed and epoch.
+    pub fn renumber(&mut self, id: EventId) {
+        (self.id, self.sequence) = identity(&format!("{}-{}", self.data.feed, self.data.epoch), id);
+    }
+}
+
+/// `id` and `sequence` of an event of the feed and epoch `prefix`.
+fn identity(prefix: &str, id: EventId) -> (String, Option<String>) {
+    match id {
+        EventId::Durable(n) => (format!("{prefix}-{n}"), Some(format!("{n:020}"))),
+        EventId::Ephemeral(n) => (format!("{prefix}-e{n}"), None),
+    }
+}
+
 fn subject(body: &Body) -> Option<String> {
     match body {
         Body::Partial(t) | Body::Final(t) => Some(format!("u-{}", t.utterance)),
@@ -142,18 +158,29 @@ fn subject(body: &Body) -> Option<String> {
 }
 
 impl Latency {
-    /// The record of an event of `kind` that became visible `total` after the arrival of its last proving sample,
-    /// which itself came `algorithmic` after the fact. `None` for kinds without a budget.
+    /// The record of an event that became visible `total` after the arrival of its last proving sample, which itself
+    /// came `algorithmic` after the fact.
     #[must_use]
-    pub fn new(kind: EventKind, total: Duration, algorithmic: Duration, stages: Stages) -> Option<Self> {
-        let budget = kind.budget()?.duration();
-        Some(Self {
+    pub fn new(budget: Budget, total: Duration, algorithmic: Duration, stages: Stages) -> Self {
+        let budget = budget.duration();
+        Self {
             budget_ms: whole_ms(budget),
             total_ms: whole_ms(total),
             met: total <= budget,
             algorithmic_ms: whole_ms(algorithmic),
             stages_ms: stages,
-        })
+        }
+    }
+
+    /// The same event where it took `journal` more to become visible: `total` in all.
+    #[must_use]
+    pub fn after_journal(self, total: Duration, journal: Duration) -> Self {
+        Self {
+            total_ms: whole_ms(total),
+            met: total <= Duration::from_millis(self.budget_ms),
+            stages_ms: Stages { journal: Some(whole_ms(journal)), ..self.stages_ms },
+            ..self
+        }
     }
 }
 
@@ -221,12 +248,12 @@ mod tests {
             epoch: 7,
             span: Span::new(MediaTime::from_secs(1), MediaTime::from_secs(13)),
             body: Body::Alert(alert),
-            latency: Latency::new(
-                EventKind::AlertDeadAir,
+            latency: Some(Latency::new(
+                Budget::from_millis(250),
                 Duration::from_micros(12_600),
                 Duration::from_secs(1),
                 Stages { lane: Some(1), ..Stages::default() },
-            ),
+            )),
         }
     }
 

@@ -3,15 +3,16 @@
 
 mod body;
 mod envelope;
+mod gap;
 mod kind;
 mod transcript;
 
 pub use body::{
-    Alert, AlertKind, Body, ChannelMap, Engine, Feed, FeedState, Gap, GapReason, GapReport, Heartbeat,
-    LoudnessProfile, LoudnessReport, LoudnessScope, Metadata, Meter, Observation, Phase, Segment,
-    SegmentKind,
+    Alert, AlertKind, Body, ChannelMap, Engine, Feed, FeedState, Heartbeat, LoudnessProfile, LoudnessReport,
+    LoudnessScope, Metadata, Meter, Observation, Phase, Segment, SegmentKind,
 };
 pub use envelope::{Data, Envelope, EventId, Latency, Stages, schema};
+pub use gap::{Gap, GapReason, GapReport};
 pub use kind::EventKind;
 pub use transcript::{Keyword, KeywordState, Onset, Settled, Settling, SpokenWord, Transcript};
 

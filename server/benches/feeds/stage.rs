@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use std::{io, mem};
 
 use crossbeam::channel::{RecvTimeoutError, bounded};
+use engine::budget::Budgets;
 use engine::lane::WhenFull;
 use models::store::{DEFAULT_MODEL, Store};
 use models::whisper::{Whisper, WhisperOptions};
@@ -135,6 +136,7 @@ impl Stage {
         Setup {
             identity: FeedIdentity { name: format!("feed-{idx}"), epoch: 1 },
             clock: WallClock::live(),
+            budgets: Budgets::default(),
             travel,
             analysis: AnalysisConfig { utterances: Some(utterances), ..AnalysisConfig::default() },
             listener: Listener::new(None),

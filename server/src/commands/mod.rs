@@ -1,11 +1,15 @@
 //! The commands: each takes its arguments and does the whole thing.
 
 mod analyze;
+mod client;
+mod config;
 mod doctor;
 mod model;
 mod models;
 mod recognizer;
+mod serve;
 mod setup;
+mod slo;
 mod studio;
 mod watch;
 
@@ -22,8 +26,14 @@ pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Analyze(args) => analyze::run(&args),
         Command::Watch(args) => watch::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Feeds(command) => client::feeds(&command),
+        Command::Events(command) => client::events(&command),
+        Command::Search(args) => client::search(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Models(command) => models::run(&command),
+        Command::Config(command) => config::run(&command),
+        Command::Slo(command) => slo::run(&command),
         Command::Recognizer { model, states } => recognizer::run(&model, states),
         Command::Schema { kind } => print_schema(kind.as_deref()),
         Command::Completions { shell } => {

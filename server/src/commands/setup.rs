@@ -36,6 +36,15 @@ pub(super) struct Speech {
     pub(super) recognizers: Vec<Box<dyn Recognizer>>,
 }
 
+/// Whether recognisers run in processes of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Apart {
+    /// Which may crash without harm (docs/adr/0006).
+    Yes,
+    /// One file, and nobody else to hurt.
+    No,
+}
+
 /// Loads the model, for `n_feeds`.
 pub(super) fn speech(args: &AnalysisArgs, pace: Pace, n_feeds: NonZeroUsize) -> Result<Speech, Failure> {
     let asked = args.threads.and_then(|n| NonZeroUsize::new(n.into()));
@@ -43,15 +52,23 @@ pub(super) fn speech(args: &AnalysisArgs, pace: Pace, n_feeds: NonZeroUsize) -> 
         Pace::Batch => cores(),
         Pace::Live => cores().min(n_feeds),
     };
-    let n_threads = asked.unwrap_or(n_threads);
-    let loaded = match pace {
-        Pace::Live if !args.in_process => model::load_apart(&args.model, n_threads)?,
-        // One file, and nobody else to hurt.
-        Pace::Live | Pace::Batch => model::load(&args.model, n_threads)?,
+    let apart = if pace == Pace::Live && !args.in_process { Apart::Yes } else { Apart::No };
+    load_speech(&args.model, asked.unwrap_or(n_threads), &args.language, apart)
+}
+
+/// Loads `model`, a name or a file, `n` times, for `language`.
+pub(super) fn load_speech(
+    model: &str,
+    n: NonZeroUsize,
+    language: &str,
+    apart: Apart,
+) -> Result<Speech, Failure> {
+    let loaded = match apart {
+        Apart::Yes => model::load_apart(model, n)?,
+        Apart::No => model::load(model, n)?,
     };
-    let language = language(&args.language, &loaded)?;
     let policy = DecodePolicy {
-        options: DecodeOptions { language, ..DecodeOptions::default() },
+        options: DecodeOptions { language: known_language(language, &loaded)?, ..DecodeOptions::default() },
         retry_contexts: recognise::RETRY_CONTEXTS.to_vec(),
         ..DecodePolicy::default()
     };
@@ -63,7 +80,7 @@ pub(super) fn cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-fn language(asked: &str, loaded: &model::Loaded) -> Result<Option<&'static str>, Failure> {
+fn known_language(asked: &str, loaded: &model::Loaded) -> Result<Option<&'static str>, Failure> {
     match (asked, loaded.is_multilingual) {
         ("auto", true) => Ok(None),
         ("auto" | "en", false) => Ok(Some("en")),

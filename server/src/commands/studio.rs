@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Instant;
 
+use engine::budget::Budgets;
 use operators::{AnalysisConfig, DecodePolicy, KeywordRules, Keywords, LoudnessTarget};
 
 use super::setup::{DEFAULT_TARGET, Pace, analysis, cores, read_keywords, speech, target_of};
@@ -71,6 +72,7 @@ impl Studio {
         let setup = Setup {
             identity,
             clock: if is_batch { WallClock::file() } else { WallClock::live() },
+            budgets: Budgets::default(),
             travel: if is_batch { Travel::BATCH } else { Travel::LIVE },
             analysis: self.analysis.clone(),
             listener: Listener::new(self.keywords.clone().map(Keywords::new)),

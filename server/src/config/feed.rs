@@ -4,12 +4,26 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
+use engine::budget::{Budget, Budgets};
+use engine::event::EventKind;
+use operators::KeywordRules;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use thiserror::Error;
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
-use crate::ingest::Address;
+use super::Config;
+use super::check::Checked;
+use super::flaw::Flaw;
+use super::format::{Format, budgeted};
+use super::shape::Shape;
+use super::suggest::nearest;
+use super::tree::join;
+use crate::ingest::{Address, IngestError};
 
 /// Longest name of a feed, characters.
 const NAME_CHARS_MAX: usize = 64;
@@ -33,7 +47,12 @@ impl ParseError {
 /// Name of a feed: 1 to 64 of `a-z A-Z 0-9 . _ -`, the first a letter or digit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(transparent)]
-#[schema(value_type = String, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", example = "wxyz")]
+#[schema(
+    value_type = String,
+    format = "feed-name",
+    pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+    example = "wxyz"
+)]
 pub struct FeedName(String);
 
 impl FeedName {
@@ -57,8 +76,7 @@ impl FromStr for FeedName {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         let starts_well = text.starts_with(|c: char| c.is_ascii_alphanumeric());
         if !starts_well || !text.chars().all(allowed) || text.len() > NAME_CHARS_MAX {
-            let expected = "1 to 64 of a-z A-Z 0-9 . _ -, the first a letter or digit";
-            return Err(ParseError::new(format!("{text:?}"), expected));
+            return Err(ParseError::new(format!("{text:?}"), Format::FeedName.expected()));
         }
         Ok(Self(text.to_owned()))
     }
@@ -98,26 +116,34 @@ pub enum Source {
     Stdin,
 }
 
-/// What a source may be.
-const SOURCES: &str = "http://…, https://…, mount:/path, file:/path or stdin:";
-
 impl FromStr for Source {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
+        let expected = Format::Source.expected();
         let (scheme, rest) =
-            text.split_once(':').ok_or_else(|| ParseError::new(format!("{text:?}"), SOURCES))?;
+            text.split_once(':').ok_or_else(|| ParseError::new(without_secrets(text), expected))?;
         match scheme {
-            "http" | "https" => Address::parse(text)
-                .map(Self::Stream)
-                .map_err(|error| ParseError::new(error.to_string(), "an address of a stream")),
+            "http" | "https" => Address::parse(text).map(Self::Stream).map_err(|error| match error {
+                IngestError::Usage { found, expected, .. } => {
+                    ParseError::new(format!("{}: {found}", without_secrets(text)), expected)
+                }
+                other => ParseError::new(other.to_string(), expected),
+            }),
             "mount" if is_mount(rest) => Ok(Self::Mount(rest.to_owned())),
             "mount" => Err(ParseError::new(format!("mount {rest:?}"), MOUNTS)),
             "file" if !rest.is_empty() => Ok(Self::File(rest.into())),
             "stdin" if rest.is_empty() => Ok(Self::Stdin),
-            _ => Err(ParseError::new(format!("{scheme}:"), SOURCES)),
+            _ => Err(ParseError::new(without_secrets(text), expected)),
         }
     }
+}
+
+/// What may be shown of a text that is no source, but may have been meant as one with a user, a password or a token.
+fn without_secrets(text: &str) -> String {
+    let text = text.split(['?', '#']).next().unwrap_or("");
+    text.rsplit_once('@')
+        .map_or_else(|| format!("{text:?}"), |(_, rest)| format!("\"…@{}\"", rest.escape_debug()))
 }
 
 const MOUNTS: &str = "a path of a-z A-Z 0-9 . _ - and / that begins with / and is not under /v1/";
@@ -182,27 +208,124 @@ pub struct FeedSpec {
     /// Its name in events and addresses.
     pub name: FeedName,
     /// `http://…` or `https://…` (pulled), `mount:/path` (an encoder pushes), `file:/path`, `stdin:`.
-    #[schema(value_type = String, example = "https://radio.example/live.mp3")]
+    #[schema(value_type = String, format = "feed-source", example = "https://radio.example/live.mp3")]
     pub source: Source,
     /// Feeds of a higher priority come first when there is not enough for all, and are let in at the expense of
-    /// others; 0 to 9.
+    /// others.
     #[serde(default)]
+    #[schema(maximum = 9, default = 0)]
     pub priority: u8,
     /// Name of the profile that says what is analysed.
     #[serde(default = "default_profile")]
+    #[schema(default = default_profile)]
     pub profile: String,
     /// Words and phrases to alert on; `rule: phrase` names a rule.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keywords: Vec<String>,
-    /// Promised latencies in place of the usual ones, ms, by type of event: `"transcript.final" = 5000`.
+    /// Promised latencies in place of the usual ones, ms, by type of event: `"transcript.final" = 5000`. The types and
+    /// their usual budgets are in docs/events.md.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, BudgetMs>)]
     pub budgets_ms: BTreeMap<String, u64>,
-    /// How fast a file is read.
+    /// How fast a file or a pipe is read: `real_time`, as it would be heard, or `free`, as fast as it goes.
     #[serde(default)]
+    #[schema(default = Pace::default)]
     pub pace: Pace,
-    /// Known, but not running.
+    /// Whether it is known, but not running.
     #[serde(default)]
+    #[schema(default = false)]
     pub paused: bool,
+}
+
+/// The shape of a budget.
+enum BudgetMs {}
+
+impl PartialSchema for BudgetMs {
+    fn schema() -> RefOr<Schema> {
+        let millis = ObjectBuilder::new().schema_type(Type::Integer);
+        millis.minimum(Some(10)).maximum(Some(600_000)).into()
+    }
+}
+
+impl ToSchema for BudgetMs {}
+
+impl FeedSpec {
+    /// Reads a feed from JSON. All that is wrong with its own values is told; [`Self::check`] holds it against the rest.
+    pub fn from_json(value: Value) -> Result<Self, Vec<Flaw>> {
+        let Checked { value, flaws } = Checked::new(&SHAPE, value, &|_| None);
+        if !flaws.is_empty() {
+            return Err(flaws);
+        }
+        serde_json::from_value(value).map_err(|error| vec![Flaw::new("", error.to_string())])
+    }
+
+    /// All that is wrong with it, beside the profiles of `config`.
+    #[must_use]
+    pub fn check(&self, config: &Config) -> Vec<Flaw> {
+        let Ok(value) = serde_json::to_value(self) else { return Vec::new() };
+        let mut flaws = Checked::new(&SHAPE, value, &|_| None).flaws;
+        flaws.extend(self.flaws(config));
+        flaws
+    }
+
+    /// What is wrong with values that have their shape.
+    pub(super) fn flaws(&self, config: &Config) -> Vec<Flaw> {
+        let mut flaws: Vec<Flaw> = self.keywords.iter().enumerate().filter_map(keyword_flaw).collect();
+        if !config.profiles.contains_key(&self.profile) {
+            let known = config.profiles.keys().map(String::as_str);
+            let message = format!("no profile {:?}, expected one of {}", self.profile, list(known.clone()));
+            flaws.push(Flaw::new("profile", message).suggesting(nearest(&self.profile, known)));
+        }
+        flaws.extend(self.budgets_ms.keys().filter_map(|name| budget_flaw(name)));
+        flaws
+    }
+
+    /// What it promises.
+    #[must_use]
+    pub fn budgets(&self) -> Budgets {
+        let own = |(name, millis): (&String, &u64)| Some((kind(name)?, Budget::from_millis(*millis)));
+        self.budgets_ms.iter().filter_map(own).collect()
+    }
+
+    /// Its words and phrases to alert on.
+    #[must_use]
+    pub fn keyword_rules(&self) -> KeywordRules {
+        let right = self.keywords.iter().filter(|keyword| keyword_flaw((0, keyword)).is_none());
+        let list: Vec<&str> = right.map(String::as_str).collect();
+        KeywordRules::parse(&list.join("\n")).unwrap_or_default()
+    }
+}
+
+static SHAPE: LazyLock<Shape> = LazyLock::new(Shape::of::<FeedSpec>);
+
+/// Most words and phrases of a feed are few; what is not can be read in [`operators::TERMS_MAX`].
+fn keyword_flaw((idx, keyword): (usize, &String)) -> Option<Flaw> {
+    let at = format!("keywords[{idx}]");
+    let expected = "expected a word or phrase, or rule: phrase";
+    if idx >= operators::TERMS_MAX {
+        return Some(Flaw::new(at, format!("expected at most {} keywords", operators::TERMS_MAX)));
+    }
+    let fits = !keyword.contains(['\n', '\r', '#'])
+        && KeywordRules::parse(keyword).is_ok_and(|rules| rules.len() == 1);
+    (!fits).then(|| Flaw::new(at, format!("{keyword:?}, {expected}")))
+}
+
+fn budget_flaw(name: &str) -> Option<Flaw> {
+    if kind(name).is_some() {
+        return None;
+    }
+    let message = "no type of event that has a budget, expected one such as alert.dead_air";
+    let meant = nearest(name, budgeted().map(EventKind::name));
+    Some(Flaw::new(join("budgets_ms", name), message).suggesting(meant))
+}
+
+/// A type of event that has a budget.
+fn kind(name: &str) -> Option<EventKind> {
+    budgeted().find(|kind| kind.name() == name)
+}
+
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// Name of the profile that a feed has unless it says otherwise.
@@ -239,11 +362,62 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_source_shows_no_secrets_either() {
+        for text in [
+            "http//user:c4nary@h/live",
+            "httpusercnry:c4nary@h",
+            "https:/user:c4nary@",
+            "rtsp://user:c4nary@h/?token=c4nary",
+            "live.mp3?token=c4nary",
+            "http://user:c4nary@:80/",
+            "http://h:99999/?c4nary",
+            "user:c4nary@h#c4nary",
+        ] {
+            let error = text.parse::<Source>().unwrap_err().to_string();
+            assert!(!error.contains("c4nary"), "{text}: {error}");
+        }
+    }
+
+    #[test]
     fn names_are_limited() {
         assert_eq!("wxyz-1.fm".parse::<FeedName>().unwrap().as_str(), "wxyz-1.fm");
         for text in ["", "-a", ".a", "a b", "a/b", "é", &"a".repeat(65)] {
             assert!(text.parse::<FeedName>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_feed_is_checked_the_same_way_wherever_it_comes_from() {
+        let flaws = |error: Vec<Flaw>| error.iter().map(Flaw::to_string).collect::<Vec<_>>();
+        let bad = serde_json::json!({"name": "a", "source": 5, "priority": 12, "paced": 1});
+        let expected = [
+            "paced: unknown key; did you mean \"pace\"?",
+            "source: 5, expected http://…, https://…, mount:/path, file:/path or stdin:",
+            "priority: 12, expected 0 to 9",
+        ];
+        assert_eq!(flaws(FeedSpec::from_json(bad).unwrap_err()), expected);
+
+        let good = serde_json::json!({"name": "a", "source": "http://u:p@h/?q", "profile": "deflaut"});
+        let mut feed = FeedSpec::from_json(good).unwrap();
+        feed.priority = 10;
+        feed.budgets_ms = [("keyword".to_owned(), 5)].into();
+        let expected = [
+            "priority: 10, expected 0 to 9",
+            "budgets_ms.keyword: 5, expected 10 to 600000",
+            "profile: no profile \"deflaut\", expected one of default; did you mean \"default\"?",
+        ];
+        assert_eq!(flaws(feed.check(&Config::default())), expected);
+    }
+
+    #[test]
+    fn budgets_are_the_usual_ones_but_for_those_that_were_set() {
+        let feed =
+            serde_json::json!({"name": "a", "source": "stdin:", "budgets_ms": {"transcript.final": 4000}});
+        let budgets = FeedSpec::from_json(feed).unwrap().budgets();
+        let ms = |kind| budgets.of(kind).map(|budget| budget.duration().as_millis());
+        assert_eq!(ms(EventKind::TranscriptFinal), Some(4_000));
+        assert_eq!(ms(EventKind::AlertDeadAir), Some(250));
+        assert_eq!(ms(EventKind::Heartbeat), None);
     }
 
     #[test]

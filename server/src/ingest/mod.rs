@@ -9,12 +9,14 @@ mod error;
 pub(crate) mod http;
 mod input;
 mod live;
+pub mod mount;
 mod pcm;
 mod reader;
 
 pub use audio::{Audio, Step, Stopper};
 pub use decode::{Hint, Origin, Stream};
 pub use error::{Fault, IngestError};
+pub(crate) use http::connect;
 pub use http::{Address, HttpLimits};
 pub use input::Input;
 pub use live::{BackoffConfig, Closed, Dock, Gone, Handed, LiveConfig, Visitor};

@@ -1,5 +1,6 @@
 //! Where everything that became visible is handed to those who watch. Keeps nothing, waits for nobody.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,21 +22,40 @@ pub struct Published {
     pub line: Bytes,
 }
 
+/// Sees everything that becomes visible, at once, in the thread that made it so: must be quick.
+pub trait Witness: Send + Sync {
+    /// Takes note of an event.
+    fn saw(&self, published: &Published);
+}
+
 /// See the module. Called by the journal after a commit, and by feeds for what is ephemeral.
-#[derive(Debug)]
 pub struct Hub {
     readers: broadcast::Sender<Arc<Published>>,
+    witnesses: Vec<Arc<dyn Witness>>,
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("n_readers", &self.readers.receiver_count()).finish_non_exhaustive()
+    }
 }
 
 impl Default for Hub {
     fn default() -> Self {
-        Self { readers: broadcast::Sender::new(BEHIND_MAX) }
+        Self::new(Vec::new())
     }
 }
 
 impl Hub {
+    /// A hub that shows everything to `witnesses` first.
+    #[must_use]
+    pub fn new(witnesses: Vec<Arc<dyn Witness>>) -> Self {
+        Self { readers: broadcast::Sender::new(BEHIND_MAX), witnesses }
+    }
+
     /// Shows an event to all readers.
     pub fn publish(&self, published: Arc<Published>) {
+        self.witnesses.iter().for_each(|witness| witness.saw(&published));
         // Nobody watches: nothing is lost, it is in the journal.
         let _ = self.readers.send(published);
     }

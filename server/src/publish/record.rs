@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use engine::budget::Budgets;
 use engine::event::{Body, Data, Envelope, Event, EventId, Heartbeat, Latency, Phase, Stages};
 use engine::latency::Arrivals;
 use engine::time::{MediaTime, Span};
@@ -76,13 +77,27 @@ pub struct Recorder {
     arrivals: Arrivals,
     durable: u64,
     ephemeral: u64,
+    budgets: Budgets,
 }
 
 impl Recorder {
     /// A recorder that counts from 1.
     #[must_use]
     pub fn new(identity: FeedIdentity, clock: WallClock) -> Self {
-        Self { identity, clock, arrivals: Arrivals::new(ARRIVALS), durable: 0, ephemeral: 0 }
+        Self {
+            identity,
+            clock,
+            arrivals: Arrivals::new(ARRIVALS),
+            durable: 0,
+            ephemeral: 0,
+            budgets: Budgets::default(),
+        }
+    }
+
+    /// The same, for a feed that promises `budgets`.
+    #[must_use]
+    pub fn promising(self, budgets: Budgets) -> Self {
+        Self { budgets, ..self }
     }
 
     /// Audio up to `end` arrived at `at`.
@@ -109,8 +124,8 @@ impl Recorder {
         let arrived = if is_reaction { self.arrivals.at(event.proof) } else { Some(passage.stated_at) };
         let total = arrived.map(|at| now.saturating_duration_since(at));
         let algorithmic = event.proof.saturating_sub(event.span.end).to_duration();
-        let latency = total.and_then(|total| {
-            Latency::new(kind, total, algorithmic, stages(passage, arrived.unwrap_or(now), now))
+        let latency = total.zip(self.budgets.of(kind)).map(|(total, budget)| {
+            Latency::new(budget, total, algorithmic, stages(passage, arrived.unwrap_or(now), now))
         });
         let data = Data {
             feed: self.identity.name.clone(),
@@ -157,6 +172,7 @@ fn stages(passage: Passage, arrived: Instant, now: Instant) -> Stages {
         queue: passage.queued.map(millis),
         recognise: passage.recognised.map(millis),
         publish: Some(millis(now.saturating_duration_since(passage.stated_at).saturating_sub(recognition))),
+        journal: None,
     }
 }
 

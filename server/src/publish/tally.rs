@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use engine::budget::Budget;
 use engine::continuity::Conservation;
 use engine::event::{Body, EventKind, LoudnessReport, LoudnessScope, Phase, SegmentKind};
 use engine::latency::EventLatencies;
@@ -41,8 +42,8 @@ impl Tally {
     pub fn count(&mut self, record: &Record) {
         let data = &record.envelope.data;
         self.n_events += 1;
-        if let Some(total) = record.total {
-            self.latencies.record(data.body.kind(), total);
+        if let (Some(total), Some(latency)) = (record.total, &data.latency) {
+            self.latencies.record(data.body.kind(), Budget::from_millis(latency.budget_ms), total);
         }
         match &data.body {
             Body::Final(transcript) => {

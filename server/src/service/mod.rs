@@ -1,8 +1,21 @@
 //! The service: feeds that come and go while it runs, and what the doors of the house (API, mounts, WebSockets) need
 //! of them. Speaks no protocol.
 
+mod beats;
 mod docks;
+mod feeds;
+mod ground;
 mod guest;
+mod overview;
+mod plan;
+mod player;
+mod reception;
+mod store;
 
 pub use docks::Docks;
+pub use feeds::{ChangeError, Declared, FeedView, Feeds};
+pub use ground::Ground;
 pub use guest::{GUEST_TEMPO, Guest, GuestSpec, Reception, Refusal, guest_live_config};
+pub use overview::{FeedStatus, Overview, State};
+pub use reception::Lobby;
+pub use store::StoreError;

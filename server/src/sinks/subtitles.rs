@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use engine::event::Body;
+use engine::event::{Body, SpokenWord};
 use engine::time::MediaTime;
 
 use super::cues::{Cue, cut};
@@ -36,6 +36,11 @@ impl<W: Write + Send> Subtitles<W> {
         Ok(Self { out, format, n_cues: 0, end: MediaTime::ZERO })
     }
 
+    /// Writes the words of an utterance as cues; none begins before the last one ended.
+    pub fn utterance(&mut self, words: &[SpokenWord]) -> io::Result<()> {
+        cut(words, self.end).iter().try_for_each(|cue| self.write(cue))
+    }
+
     fn write(&mut self, cue: &Cue) -> io::Result<()> {
         self.n_cues += 1;
         self.end = cue.span.end;
@@ -60,9 +65,7 @@ fn escape(text: &str, format: SubtitleFormat) -> String {
 impl<W: Write + Send> Sink for Subtitles<W> {
     fn take(&mut self, record: &Record) -> io::Result<()> {
         if let Body::Final(transcript) = &record.envelope.data.body {
-            for cue in cut(&transcript.words, self.end) {
-                self.write(&cue)?;
-            }
+            self.utterance(&transcript.words)?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::serve::{listen, quick};
 use crate::support::{Files, chirp, ffmpeg, hear_until};
 
 /// Ends with the test.
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -28,7 +28,7 @@ const OWNER: &str =
     "<security><changeowner><user>nobody</user><group>nogroup</group></changeowner></security>";
 
 /// Starts on a free port. Another test may take the port meanwhile: then on another.
-fn icecast(folder: &Path) -> (Running, SocketAddr) {
+pub(crate) fn icecast(folder: &Path) -> (Running, SocketAddr) {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
     for _ in 0..8 {
         let at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -97,7 +97,7 @@ fn source(folder: &Path, at: SocketAddr) -> Running {
 }
 
 /// Head of an answer; empty when nobody answers.
-fn ask(at: SocketAddr, path: &str) -> String {
+pub(crate) fn ask(at: SocketAddr, path: &str) -> String {
     let Ok(mut stream) = TcpStream::connect(at) else { return String::new() };
     // admin:hackme
     let _ = write!(stream, "GET {path} HTTP/1.0\r\nAuthorization: Basic YWRtaW46aGFja21l\r\n\r\n");

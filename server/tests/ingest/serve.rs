@@ -93,7 +93,7 @@ pub(crate) fn quick(reconnect: bool) -> LiveConfig {
             ..HttpLimits::default()
         },
         reconnect,
-        first_attempts: 2,
+        first_attempts: Some(2),
         backoff: BackoffConfig {
             min: Duration::from_millis(1),
             first: Duration::from_millis(2),

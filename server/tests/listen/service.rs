@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::Duration;
 
+use engine::budget::Budgets;
 use models::store::Store;
 use models::whisper::{Whisper, WhisperOptions};
 use models::{DecodeOptions, Recognizer, Scripted};
@@ -125,6 +126,7 @@ impl Reception for Inn {
         let setup = Setup {
             identity: FeedIdentity { name: spec.feed.to_string(), epoch: 1 },
             clock: WallClock::live(),
+            budgets: Budgets::default(),
             travel: Travel::LIVE,
             analysis: AnalysisConfig { utterances: Some(utterances), ..AnalysisConfig::default() },
             listener: Listener::new(rules.map(Keywords::new)),

@@ -67,11 +67,7 @@ impl Demux {
 /// the next name, or to the last `';`. UTF-8, or else Latin-1.
 fn parse(block: &[u8]) -> Option<Metadata> {
     let end = block.iter().position(|&byte| byte == 0).unwrap_or(block.len());
-    let block = block.get(..end)?;
-    let text = match std::str::from_utf8(block) {
-        Ok(text) => text.to_owned(),
-        Err(_) => block.iter().map(|&byte| char::from(byte)).collect(),
-    };
+    let text = text(block.get(..end)?);
     let title = value(&text, "StreamTitle='")?;
     let url = value(&text, "StreamUrl='").filter(|url| !url.is_empty());
     (!title.is_empty()).then_some(Metadata { title, artist: None, url })
@@ -81,8 +77,23 @@ fn value(text: &str, name: &str) -> Option<String> {
     let (_, rest) = text.split_once(name)?;
     let rest = rest.split_once("';StreamUrl='").map_or(rest, |(value, _)| value);
     let value = rest.rsplit_once("';").map_or_else(|| rest.trim_end_matches('\''), |(value, _)| value);
-    let clean = value.chars().filter(|c| !c.is_control()).take(TEXT_MAX).collect::<String>();
-    Some(clean.trim().to_owned())
+    Some(clean(value))
+}
+
+/// UTF-8 where it can be, or else Latin-1.
+pub(in crate::ingest) fn text(bytes: &[u8]) -> String {
+    std::str::from_utf8(bytes).map_or_else(|_| latin_1(bytes), str::to_owned)
+}
+
+/// Every byte a character.
+pub(in crate::ingest) fn latin_1(bytes: &[u8]) -> String {
+    bytes.iter().map(|&byte| char::from(byte)).collect()
+}
+
+/// Fit to be shown: no control characters, at most 500 characters, no blanks around.
+pub(in crate::ingest) fn clean(text: &str) -> String {
+    let clean = text.chars().filter(|c| !c.is_control()).take(TEXT_MAX).collect::<String>();
+    clean.trim().to_owned()
 }
 
 #[cfg(test)]

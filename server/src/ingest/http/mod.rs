@@ -28,6 +28,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 use url::Host;
 
 pub use address::Address;
+pub(super) use address::unescaped;
 use shim::IcyShim;
 
 const USER_AGENT: &str = concat!("aircheck/", env!("CARGO_PKG_VERSION"));
@@ -191,14 +192,19 @@ async fn request(
     authorization: Option<String>,
     limits: &HttpLimits,
 ) -> Result<Answer, HttpError> {
+    let io = connect(address, limits).await?;
+    within(limits.header, address, "answer", ask(address, authorization, io)).await?
+}
+
+/// A connection to `address`, encrypted where it says so.
+pub(crate) async fn connect(address: &Address, limits: &HttpLimits) -> Result<Box<dyn Stream>, HttpError> {
     let connect = async {
         let tcp = connect_tcp(address).await?;
         let io: Box<dyn Stream> =
             if address.is_tls() { Box::new(connect_tls(address, tcp).await?) } else { Box::new(tcp) };
         Ok(io)
     };
-    let io = within(limits.connect, address, "connection", connect).await??;
-    within(limits.header, address, "answer", ask(address, authorization, io)).await?
+    within(limits.connect, address, "connection", connect).await?
 }
 
 async fn ask(
@@ -275,7 +281,7 @@ async fn connect_tls(address: &Address, tcp: TcpStream) -> Result<impl Stream + 
 }
 
 /// A connection, encrypted or not.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 

@@ -1,10 +1,10 @@
 //! A live feed whose bytes are brought: an encoder that connects to us, a WebSocket. One visitor at a time hands in
 //! pieces; who that is and how it is spoken to is not known here.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use engine::event::{FeedState, Metadata};
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::inbox::Message;
-use super::receive::{Abandoned, Outlet};
+use super::receive::{Abandoned, GIVEN_UP, Outlet};
 use super::{LiveConfig, Shared};
 use crate::ingest::decode::Hint;
 
@@ -44,6 +44,8 @@ struct Visit {
 pub struct Dock {
     visits: mpsc::Sender<Visit>,
     is_taken: Arc<AtomicBool>,
+    /// The present visitor's hand, while it is there.
+    present: Arc<Mutex<Option<mpsc::WeakSender<Handed>>>>,
 }
 
 /// Why a visitor is not let in.
@@ -73,10 +75,19 @@ impl Dock {
             return Err(Closed::Taken);
         }
         let (pieces, handed) = mpsc::channel(PIECES);
+        *self.present.lock().unwrap_or_else(PoisonError::into_inner) = Some(pieces.downgrade());
         let visitor = Visitor { pieces, is_taken: Arc::clone(&self.is_taken) };
         // A visitor that is not let in gives its place free when it is dropped.
         self.visits.send(Visit { hint, from, handed }).await.map_err(|_| Closed::Over)?;
         Ok(visitor)
+    }
+
+    /// Says what the present visitor plays, where that comes by another way than the visitor's own. Waits while the
+    /// feed is behind. An error: no visitor is there.
+    pub async fn tell(&self, metadata: Metadata) -> Result<(), Gone> {
+        let present = self.present.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let pieces = present.and_then(|pieces| pieces.upgrade()).ok_or(Gone)?;
+        pieces.send(Handed::Metadata(metadata)).await.map_err(|_| Gone)
     }
 
     /// Whether a visitor is there.
@@ -111,7 +122,7 @@ pub(super) struct Quay {
 
 pub(super) fn dock() -> (Dock, Quay) {
     let (visits, of_visits) = mpsc::channel(1);
-    (Dock { visits, is_taken: Arc::default() }, Quay { visits: of_visits })
+    (Dock { visits, is_taken: Arc::default(), present: Arc::default() }, Quay { visits: of_visits })
 }
 
 /// Takes in what one visitor after the other brings; without `reconnect` only the first.
@@ -133,7 +144,12 @@ async fn receive(quay: &mut Quay, place: &str, config: LiveConfig, outlet: &Outl
         number += 1;
         let Visit { hint, from, handed } = visit;
         outlet.tell(FeedState::Connected, from).await?;
-        let reason = outlet.connection(number, hint, take_in(handed, place, config, outlet)).await?;
+        outlet.send(Message::Opened { number, hint, age: Duration::ZERO }).await?;
+        let bytes = take_in(handed, place, config, outlet);
+        let reason = outlet.unless_given_up(number, bytes).await?.unwrap_or_else(|| GIVEN_UP.to_owned());
+        // What was said is said: nobody knows when the next one comes.
+        outlet.send(Message::Endpoint).await?;
+        outlet.send(Message::Closed).await?;
         if !config.reconnect {
             return outlet.tell(FeedState::Ended, reason).await;
         }

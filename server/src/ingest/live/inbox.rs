@@ -14,8 +14,8 @@ use crate::ingest::error::IngestError;
 
 /// What the task that receives has to say, in order.
 pub(super) enum Message {
-    /// A connection: bytes follow.
-    Opened { number: u64, hint: Hint },
+    /// A stretch begins: bytes follow, and the first of them were heard `age` before they arrived.
+    Opened { number: u64, hint: Hint, age: Duration },
     /// Bytes of the stream, which arrived then.
     Bytes { bytes: Bytes, at: Instant },
     /// What is playing from here on.
@@ -24,15 +24,15 @@ pub(super) enum Message {
     Endpoint,
     /// No bytes for a while.
     Stalled,
-    /// The connection is over.
+    /// The stretch is over.
     Closed,
-    /// A state that concerns no bytes.
+    /// A state. Bytes that follow it without a new stretch go on where the last ones ended.
     Feed(Feed),
     /// It is over.
     Failed(IngestError),
 }
 
-/// Reads one connection after the other.
+/// Reads one stretch after the other.
 pub(super) struct Inbox {
     messages: mpsc::Receiver<Message>,
     out: mpsc::Sender<Out>,
@@ -65,7 +65,7 @@ impl Inbox {
         }
     }
 
-    /// Waits until there are bytes, or the connection is over.
+    /// Waits until there are bytes, or the stretch is over.
     fn fill(&mut self) -> io::Result<()> {
         while self.bytes.is_empty() && !self.closed {
             match self.messages.blocking_recv() {
@@ -74,10 +74,13 @@ impl Inbox {
                     self.say(Received::Decoded(Decoded::Metadata(metadata)))?
                 }
                 Some(Message::Endpoint) => self.say(Received::Endpoint)?,
-                Some(Message::Feed(feed)) => self.say(Received::Feed(feed))?,
+                Some(Message::Feed(feed)) => {
+                    (self.live, self.dry_since) = (false, None);
+                    self.say(Received::Feed(feed))?;
+                }
                 Some(Message::Stalled) => {
-                    self.live = false;
-                    self.dry_since = None;
+                    (self.live, self.dry_since) = (false, None);
+                    self.say(Received::Endpoint)?;
                     self.say(Received::Feed(state(FeedState::Stalled, None)))?;
                 }
                 Some(Message::Closed | Message::Opened { .. } | Message::Failed(_)) | None => {
@@ -123,7 +126,7 @@ impl Pipe {
         self.lock().messages.blocking_recv()
     }
 
-    /// A connection begins.
+    /// A stretch begins.
     pub(super) fn begin(&self) {
         let mut inbox = self.lock();
         (inbox.closed, inbox.live) = (false, false);
@@ -131,7 +134,7 @@ impl Pipe {
         inbox.bytes = Bytes::new();
     }
 
-    /// Whether the connection is over.
+    /// Whether the stretch is over.
     pub(super) fn is_closed(&self) -> bool {
         self.lock().closed
     }
@@ -148,7 +151,7 @@ impl Pipe {
         !std::mem::replace(&mut self.lock().live, true)
     }
 
-    /// When the first bytes of this connection arrived.
+    /// When the first bytes of this stretch arrived.
     pub(super) fn first_at(&self) -> Option<Instant> {
         self.lock().first_at
     }

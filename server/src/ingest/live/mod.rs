@@ -7,15 +7,17 @@
 //! Nothing overtakes: a stall, a title or a lost connection comes out at its place among the frames. Where the puller
 //! is slow, both queues fill, the task stops reading and the server sees a slow listener; memory stays bounded.
 //!
-//! **Media time over a reconnection.** The stretch ends with the last frame. The next one begins `elapsed` later:
-//! from the arrival of the last bytes that gave audio to the arrival of the first bytes of the new connection, on the
-//! monotonic clock. A server that sends a burst of old audio to new listeners makes the feed run ahead of the clock by
-//! that burst, at every connection; latency is to be measured from the live edge.
+//! **Media time over a reconnection.** A server sends a burst of old audio to new listeners. Where the end of the old
+//! connection is found in it the stream goes on from there, without a gap (see [`stitch`]). Otherwise the stretch ends
+//! with its last frame, and the next one begins `elapsed` later: from the arrival of the last bytes that gave audio to
+//! the arrival of the burst's last ones, less the length of the burst, on the monotonic clock. So the feed runs ahead
+//! of the clock by the burst of its first connection only; latency is to be measured from the live edge.
 
 mod backoff;
 mod dock;
 mod inbox;
 mod receive;
+mod stitch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -23,7 +25,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam::queue::ArrayQueue;
-use engine::event::{Feed, FeedState, GapReason};
+use engine::event::{Feed, FeedState, GapReason, Metadata};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
@@ -49,8 +51,9 @@ pub struct LiveConfig {
     pub http: HttpLimits,
     /// Connect again, for ever, when a stream ends or breaks. Otherwise it ends with it.
     pub reconnect: bool,
-    /// Attempts at the very first connection.
-    pub first_attempts: u32,
+    /// Attempts at the very first connection; a server that refuses, or sends no audio, gets one. `None`: it is tried
+    /// for ever, whatever the answer, as after a connection that worked.
+    pub first_attempts: Option<u32>,
     /// Waits between attempts.
     pub backoff: BackoffConfig,
     /// Without a byte for so long the feed is stalled.
@@ -66,7 +69,7 @@ impl Default for LiveConfig {
         Self {
             http: HttpLimits::default(),
             reconnect: true,
-            first_attempts: 3,
+            first_attempts: Some(3),
             backoff: BackoffConfig::default(),
             stalled_after: Duration::from_secs(2),
             dead_after: Duration::from_secs(15),
@@ -114,6 +117,7 @@ pub(super) struct Live {
     spare: Arc<ArrayQueue<Planes>>,
     planes: Planes,
     received_at: Instant,
+    title: Option<Metadata>,
     receiving: AbortHandle,
 }
 
@@ -156,17 +160,19 @@ impl Live {
             spare: Arc::clone(&spare),
             shared: Arc::clone(&shared),
             edge: None,
+            age: Duration::ZERO,
             was_heard: false,
         };
         let failed = |source| IngestError::Read { place, byte: 0, source };
         thread::Builder::new().name("decode".into()).spawn(move || decoding.run()).map_err(failed)?;
         let receiving = receive(message_tx, shared);
-        Ok(Self { out: out_rx, spare, planes: Planes::default(), received_at: Instant::now(), receiving })
+        let (planes, received_at) = (Planes::default(), Instant::now());
+        Ok(Self { out: out_rx, spare, planes, received_at, title: None, receiving })
     }
 
     /// Waits for what comes next; `None` at the end. Must not be called on a thread of the runtime.
     pub(super) fn pull(&mut self) -> Result<Option<Received>, IngestError> {
-        match self.out.blocking_recv() {
+        match self.next() {
             None => Ok(None),
             Some(Out::Received(received)) => Ok(Some(received)),
             Some(Out::Failed(error)) => Err(error),
@@ -176,6 +182,20 @@ impl Live {
                 let _ = self.spare.push(used);
                 self.received_at = at;
                 Ok(Some(Received::Decoded(Decoded::Frames)))
+            }
+        }
+    }
+
+    /// What comes next. A title is said once: servers say it again at each connection.
+    fn next(&mut self) -> Option<Out> {
+        loop {
+            let out = self.out.blocking_recv()?;
+            let Out::Received(Received::Decoded(Decoded::Metadata(metadata))) = &out else {
+                return Some(out);
+            };
+            if self.title.as_ref() != Some(metadata) {
+                self.title = Some(metadata.clone());
+                return Some(out);
             }
         }
     }
@@ -218,6 +238,8 @@ struct Decoding {
     shared: Arc<Shared>,
     /// Arrival of the last bytes with audio, and why there was none after it.
     edge: Option<(Instant, GapReason)>,
+    /// How long before its arrival the first of this stretch was heard.
+    age: Duration,
     was_heard: bool,
 }
 
@@ -225,10 +247,13 @@ impl Decoding {
     fn run(mut self) {
         while let Some(message) = self.inbox.recv() {
             let going = match message {
-                Message::Opened { number, hint } => self.connection(number, &hint),
+                Message::Opened { number, hint, age } => {
+                    self.age = age;
+                    self.stretch(number, &hint)
+                }
                 Message::Feed(feed) => self.say(Received::Feed(feed)),
                 Message::Failed(error) => self.out.blocking_send(Out::Failed(error)).map_err(|_| Deaf),
-                // Left over from a connection that was given up.
+                // Left over from a stretch that was given up.
                 Message::Bytes { .. }
                 | Message::Metadata(_)
                 | Message::Endpoint
@@ -241,7 +266,7 @@ impl Decoding {
         }
     }
 
-    fn connection(&mut self, number: u64, hint: &Hint) -> Result<(), Deaf> {
+    fn stretch(&mut self, number: u64, hint: &Hint) -> Result<(), Deaf> {
         self.inbox.begin();
         let origin = Origin::Stream(Box::new(self.inbox.clone()));
         let ended = match Reader::open(&self.place, origin, hint) {
@@ -260,7 +285,7 @@ impl Decoding {
         let may_get_better = matches!(error, IngestError::Undecodable { .. } | IngestError::Read { .. });
         let broke_off = self.inbox.is_closed() && (may_get_better || self.inbox.first_at().is_none());
         let is_over = if self.config.reconnect {
-            !self.was_heard && !may_get_better && !broke_off
+            self.config.first_attempts.is_some() && !self.was_heard && !may_get_better && !broke_off
         } else {
             !self.was_heard || !broke_off
         };
@@ -274,6 +299,7 @@ impl Decoding {
         if let Some((_, reason)) = &mut self.edge {
             *reason = GapReason::Undecodable;
         }
+        self.say(Received::Endpoint)?;
         self.say(Received::Feed(state(FeedState::Undecodable, Some(error.to_string()))))
     }
 
@@ -306,11 +332,11 @@ impl Decoding {
         }
     }
 
-    /// A new connection gives audio: says how long there was none.
+    /// A new stretch gives audio: says how long there was none.
     fn join(&mut self) -> Result<(), Deaf> {
         let Some((edge, reason)) = self.edge.take() else { return Ok(()) };
-        let elapsed =
-            self.inbox.first_at().map_or(Duration::ZERO, |first| first.saturating_duration_since(edge));
+        let first_at = self.inbox.first_at().map_or(Duration::ZERO, |at| at.saturating_duration_since(edge));
+        let elapsed = first_at.saturating_sub(self.age);
         self.say(Received::Away { elapsed, reason })
     }
 

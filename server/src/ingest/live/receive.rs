@@ -1,20 +1,25 @@
-//! The task that receives: connects, cuts metadata out of the body, stamps arrivals, reconnects. Decodes nothing.
+//! The task that receives: connects, cuts metadata out of the body, stamps arrivals, reconnects, and drops what was
+//! received before. Decodes nothing but the length of what a new connection begins with.
 
+use std::io::Cursor;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use engine::event::FeedState;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use super::backoff::Backoff;
 use super::inbox::Message;
+use super::stitch::{Held, Tail};
 use super::{LiveConfig, Shared};
-use crate::ingest::decode::Hint;
+use crate::ingest::decode::{Decoded, Hint, Origin};
 use crate::ingest::error::IngestError;
 use crate::ingest::http::icy::{Demux, Piece};
 use crate::ingest::http::{self, Address, HttpError, Response};
+use crate::ingest::reader::Reader;
 
 /// Whoever decodes is gone.
 pub(super) struct Abandoned;
@@ -26,22 +31,18 @@ pub(super) struct Outlet {
 }
 
 impl Outlet {
-    /// One connection: `bytes` sends its pieces and answers why it ended.
-    pub(super) async fn connection(
+    /// What `bytes` answers, which sends the bytes of connection `number`. `None`: the decoder gave that up before.
+    pub(super) async fn unless_given_up(
         &self,
         number: u64,
-        hint: Hint,
         bytes: impl Future<Output = Result<String, Abandoned>>,
-    ) -> Result<String, Abandoned> {
-        self.send(Message::Opened { number, hint }).await?;
+    ) -> Result<Option<String>, Abandoned> {
         let mut given_up = self.shared.give_up.subscribe();
-        let reason = tokio::select! {
+        tokio::select! {
             biased;
-            _ = given_up.wait_for(|&given_up| given_up == number) => "given up".to_owned(),
-            reason = bytes => reason?,
-        };
-        self.send(Message::Closed).await?;
-        Ok(reason)
+            _ = given_up.wait_for(|&given_up| given_up == number) => Ok(None),
+            reason = bytes => reason.map(Some),
+        }
     }
 
     pub(super) async fn tell(&self, state: FeedState, reason: String) -> Result<(), Abandoned> {
@@ -53,13 +54,18 @@ impl Outlet {
     }
 }
 
+/// Why a connection ended that the decoder had enough of.
+pub(super) const GIVEN_UP: &str = "given up";
+
 pub(super) async fn run(
     address: Address,
     config: LiveConfig,
     messages: mpsc::Sender<Message>,
     shared: Arc<Shared>,
 ) {
-    let receiving = Receiving { address, config, outlet: Outlet { messages, shared } };
+    let outlet = Outlet { messages, shared };
+    let mut receiving =
+        Receiving { address, config, outlet, tail: Tail::default(), number: 0, is_open: false };
     // An abandoned feed has nobody to tell.
     let _ = receiving.run().await;
 }
@@ -68,33 +74,38 @@ struct Receiving {
     address: Address,
     config: LiveConfig,
     outlet: Outlet,
+    tail: Tail,
+    /// Number of the stretch that the decoder is at.
+    number: u64,
+    /// Whether it waits for more of that.
+    is_open: bool,
 }
 
 impl Receiving {
-    async fn run(&self) -> Result<(), Abandoned> {
+    async fn run(&mut self) -> Result<(), Abandoned> {
         let mut backoff = Backoff::new(self.config.backoff);
         let mut first_attempts = 0;
-        let mut number = 0;
         loop {
             let reason = match http::open(&self.address, &self.config.http).await {
                 Ok(response) => {
-                    number += 1;
-                    let reason = self.connection(number, response).await?;
+                    let reason = self.connection(response).await?;
                     if self.outlet.shared.heard.swap(false, Relaxed) {
                         backoff.reset();
                     }
                     if !self.config.reconnect {
+                        self.close().await?;
                         return self.outlet.tell(FeedState::Ended, reason).await;
                     }
                     reason
                 }
                 Err(error) => {
                     first_attempts += 1;
-                    let refused = matches!(error, HttpError::Refused(_));
-                    if number == 0 && (refused || first_attempts >= self.config.first_attempts) {
+                    if self.number == 0 && self.is_hopeless(&error, first_attempts) {
                         let failed = Message::Failed(self.unreachable(&error, first_attempts));
                         return self.outlet.send(failed).await;
                     }
+                    // It is not over in a moment: what was said is said.
+                    self.outlet.send(Message::Endpoint).await?;
                     error.to_string()
                 }
             };
@@ -105,42 +116,71 @@ impl Receiving {
         }
     }
 
-    /// Receives until the connection is over. Answers why.
-    async fn connection(&self, number: u64, response: Response) -> Result<String, Abandoned> {
+    /// Whether the first connection is not tried again.
+    fn is_hopeless(&self, error: &HttpError, n_attempts: u32) -> bool {
+        let refused = matches!(error, HttpError::Refused(_));
+        self.config.first_attempts.is_some_and(|attempts| refused || n_attempts >= attempts)
+    }
+
+    /// Receives until the connection is over. Answers why. The decoder is not told where the next connection may go on
+    /// with what it has.
+    async fn connection(&mut self, response: Response) -> Result<String, Abandoned> {
         let (content_type, extension) = (response.content_type.clone(), response.address.extension());
         let hint = Hint { content_type, extension, pcm: None };
         self.outlet.tell(FeedState::Connected, response.address.to_string()).await?;
-        self.outlet.connection(number, hint, self.receive(response)).await
+        if self.is_open && *self.outlet.shared.give_up.borrow() == self.number {
+            self.close().await?;
+        }
+        let mut tap = Tap::new(response, &self.config);
+        let held = if self.tail.at().is_some() { self.hold(&mut tap).await? } else { Held::default() };
+        let seam = self.join(&held, hint).await?;
+        let (number, outlet, tail) = (self.number, &self.outlet, &mut self.tail);
+        let bytes = pass(tap, held, seam, outlet, tail);
+        let ended = self.outlet.unless_given_up(number, bytes).await?;
+        if ended.is_none() || !self.tail.is_whole() {
+            self.close().await?;
+        }
+        Ok(ended.map_or_else(|| GIVEN_UP.to_owned(), |reason| format!("{}: {reason}", self.address)))
     }
 
-    async fn receive(&self, mut response: Response) -> Result<String, Abandoned> {
-        let LiveConfig { stalled_after, dead_after, .. } = self.config;
-        let mut demux = Demux::new(response.metaint);
-        let mut stalled = false;
-        loop {
-            let patience = if stalled { dead_after.saturating_sub(stalled_after) } else { stalled_after };
-            match timeout(patience, response.next()).await {
-                Ok(Ok(Some(mut bytes))) => {
-                    let at = Instant::now();
-                    stalled = false;
-                    while let Some(piece) = demux.next(&mut bytes) {
-                        self.outlet
-                            .send(match piece {
-                                Piece::Audio(bytes) => Message::Bytes { bytes, at },
-                                Piece::Metadata(metadata) => Message::Metadata(metadata),
-                            })
-                            .await?;
-                    }
-                }
-                Ok(Ok(None)) => return Ok(format!("{}: the server closed the connection", self.address)),
-                Ok(Err(error)) => return Ok(format!("{}: {error}", self.address)),
-                Err(_) if stalled => return Ok(format!("{}: no bytes for {dead_after:?}", self.address)),
-                Err(_) => {
-                    stalled = true;
-                    self.outlet.send(Message::Stalled).await?;
+    /// The first of a new connection, as far as it may have been received before.
+    async fn hold(&self, tap: &mut Tap) -> Result<Held, Abandoned> {
+        let mut held = Held::default();
+        while !held.is_full() {
+            match tap.next(held.until()).await {
+                Arrival::Bytes(bytes, at) => held.take(bytes, at, &mut tap.demux, &self.tail),
+                Arrival::Stalled => self.outlet.send(Message::Stalled).await?,
+                Arrival::Nothing => break,
+                Arrival::Ended(reason) => {
+                    held.ended = Some(reason);
+                    break;
                 }
             }
         }
+        Ok(held)
+    }
+
+    /// Lets the decoder go on, or begin anew. Answers from where in `held`.
+    async fn join(&mut self, held: &Held, hint: Hint) -> Result<usize, Abandoned> {
+        if let Some(seam) = held.only_seam(&self.tail).filter(|_| self.is_open) {
+            return Ok(seam);
+        }
+        let length = length(held.audio(), hint.clone()).await;
+        if let Some(seam) = held.seam(&self.tail, length).filter(|_| self.is_open) {
+            return Ok(seam);
+        }
+        self.close().await?;
+        self.number += 1;
+        let opened = Message::Opened { number: self.number, hint, age: held.age(length) };
+        self.outlet.send(opened).await?;
+        self.is_open = true;
+        Ok(0)
+    }
+
+    /// Nothing more follows on what the decoder had.
+    async fn close(&mut self) -> Result<(), Abandoned> {
+        self.tail.forget();
+        if std::mem::take(&mut self.is_open) { self.outlet.send(Message::Closed).await } else { Ok(()) }
     }
 
     fn unreachable(&self, error: &HttpError, n_attempts: u32) -> IngestError {
@@ -150,5 +190,116 @@ impl Receiving {
         let reason = text.strip_prefix(&format!("{place}: ")).unwrap_or(&text);
         let tried = if n_attempts > 1 { format!(" ({n_attempts} attempts)") } else { String::new() };
         IngestError::Unreachable { place, reason: format!("{reason}{tried}") }
+    }
+}
+
+/// Sends what was held from `seam` on, and what follows it, until the connection is over. Answers why.
+async fn pass(
+    mut tap: Tap,
+    mut held: Held,
+    seam: usize,
+    outlet: &Outlet,
+    tail: &mut Tail,
+) -> Result<String, Abandoned> {
+    let ended = held.ended.take();
+    for (piece, at) in held.from(seam) {
+        send(piece, at, outlet, tail).await?;
+    }
+    if let Some(reason) = ended {
+        return Ok(reason);
+    }
+    loop {
+        match tap.next(None).await {
+            Arrival::Bytes(mut bytes, at) => {
+                while let Some(piece) = tap.demux.next(&mut bytes) {
+                    send(piece, at, outlet, tail).await?;
+                }
+            }
+            Arrival::Stalled => outlet.send(Message::Stalled).await?,
+            Arrival::Nothing => {}
+            Arrival::Ended(reason) => return Ok(reason),
+        }
+    }
+}
+
+async fn send(piece: Piece, at: Instant, outlet: &Outlet, tail: &mut Tail) -> Result<(), Abandoned> {
+    let message = match piece {
+        Piece::Audio(bytes) => {
+            tail.take(&bytes, at);
+            Message::Bytes { bytes, at }
+        }
+        Piece::Metadata(metadata) => Message::Metadata(metadata),
+    };
+    outlet.send(message).await
+}
+
+/// How long `audio` lasts. Zero: nobody can say.
+async fn length(audio: Bytes, hint: Hint) -> Duration {
+    if audio.is_empty() {
+        return Duration::ZERO;
+    }
+    let measure = move || {
+        let mut reader = Reader::open("burst", Origin::Stream(Box::new(Cursor::new(audio))), &hint).ok()?;
+        let (mut secs, mut rate_hz) = (0.0, 0.0);
+        while let Ok(Some(decoded)) = reader.next() {
+            match decoded {
+                Decoded::Stream(stream) => rate_hz = f64::from(stream.format.rate().hz()),
+                Decoded::Frames => secs += reader.planes().n_frames() as f64 / rate_hz,
+                Decoded::Lost(lost) => secs += lost.frames as f64 / rate_hz,
+                Decoded::Metadata(_) | Decoded::Note(_) => {}
+            }
+        }
+        Duration::try_from_secs_f64(secs).ok()
+    };
+    // Half a MiB takes some tens of milliseconds.
+    tokio::task::spawn_blocking(measure).await.ok().flatten().unwrap_or_default()
+}
+
+/// What a connection gives next.
+enum Arrival {
+    Bytes(Bytes, Instant),
+    /// Nothing until it was to be waited for.
+    Nothing,
+    /// Nothing for so long that people should know.
+    Stalled,
+    /// It is over, and why.
+    Ended(String),
+}
+
+/// A connection that gives bytes, or too few.
+struct Tap {
+    response: Response,
+    demux: Demux,
+    stalled_after: Duration,
+    dead_after: Duration,
+    is_stalled: bool,
+}
+
+impl Tap {
+    fn new(response: Response, config: &LiveConfig) -> Self {
+        let demux = Demux::new(response.metaint);
+        let LiveConfig { stalled_after, dead_after, .. } = *config;
+        Self { response, demux, stalled_after, dead_after, is_stalled: false }
+    }
+
+    /// Waits until then, or for as long as a connection may be silent.
+    async fn next(&mut self, until: Option<Instant>) -> Arrival {
+        let Self { stalled_after, dead_after, .. } = *self;
+        let silence = if self.is_stalled { dead_after.saturating_sub(stalled_after) } else { stalled_after };
+        let patience = until.map_or(silence, |until| until.saturating_duration_since(Instant::now()));
+        match timeout(patience, self.response.next()).await {
+            Ok(Ok(Some(bytes))) => {
+                self.is_stalled = false;
+                Arrival::Bytes(bytes, Instant::now())
+            }
+            Ok(Ok(None)) => Arrival::Ended("the server closed the connection".into()),
+            Ok(Err(error)) => Arrival::Ended(error.to_string()),
+            Err(_) if until.is_some() => Arrival::Nothing,
+            Err(_) if self.is_stalled => Arrival::Ended(format!("no bytes for {dead_after:?}")),
+            Err(_) => {
+                self.is_stalled = true;
+                Arrival::Stalled
+            }
+        }
     }
 }

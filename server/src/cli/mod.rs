@@ -1,5 +1,7 @@
 //! The command line: what can be asked for. Does nothing itself.
 
+mod client;
+
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -7,6 +9,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use engine::event::LoudnessProfile;
+
+pub use client::{EventsCommand, FeedAddArgs, FeedsCommand, ReplayArgs, SearchArgs, ServerArgs, TailArgs};
 
 const AFTER: &str = "\
 Examples:
@@ -40,11 +44,27 @@ pub enum Command {
     Analyze(AnalyzeArgs),
     /// Watch a live stream (Icecast, SHOUTcast, HTTP) or play a file at real-time pace.
     Watch(WatchArgs),
+    /// Watch feeds around the clock: events in a journal and over HTTP, encoders and WebSockets let in.
+    Serve(ServeArgs),
+    /// Feeds of a running service: add, list, pause, remove.
+    #[command(subcommand)]
+    Feeds(FeedsCommand),
+    /// Events of a running service: those of now, those of then.
+    #[command(subcommand)]
+    Events(EventsCommand),
+    /// Search what was said in the feeds of a running service.
+    Search(SearchArgs),
     /// Check the model, measure this machine, and say how many feeds fit on it.
     Doctor(DoctorArgs),
     /// List, fetch and check speech models.
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Check a configuration, or print the reference of all its keys.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print what monitoring needs to watch over the promises that were configured.
+    #[command(subcommand)]
+    Slo(SloCommand),
     /// Recognise what is asked for on stdin. Used by `watch`, which starts it.
     #[command(hide = true)]
     Recognizer {
@@ -159,6 +179,18 @@ pub struct WatchArgs {
     pub analysis: AnalysisArgs,
 }
 
+/// `aircheck serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The configuration; `aircheck config reference` says what can be in it. Without one: no feeds but those that the
+    /// API was told of, on 127.0.0.1:8080.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Listen here instead.
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+}
+
 /// `aircheck doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
@@ -211,6 +243,31 @@ pub enum ModelsCommand {
     Probe {
         /// The file.
         file: PathBuf,
+    },
+}
+
+/// `aircheck config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Tell everything that is wrong with a file, each with its line and what may have been meant. Starts nothing.
+    Check {
+        /// The file.
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Print the reference of all keys (Markdown).
+    Reference,
+}
+
+/// `aircheck slo`.
+#[derive(Debug, Subcommand)]
+pub enum SloCommand {
+    /// Print rules for Prometheus (YAML): indicators of latency, coverage and freshness, and alerts on how fast they use
+    /// up what the objectives allow.
+    Export {
+        /// The configuration; without it the defaults.
+        #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        config: Option<PathBuf>,
     },
 }
 

@@ -1,0 +1,61 @@
+//! Whether the service lives, whether it is ready, and its metrics.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::App;
+use crate::journal::Health;
+use crate::telemetry;
+
+/// How the service is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Readiness {
+    /// `ready`, `degraded` (it works, but see the rest) or `ending`.
+    status: &'static str,
+    /// What is wrong with the journal. Events wait in memory meanwhile, and are not shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    journal: Option<String>,
+    /// Feeds by state.
+    feeds: std::collections::BTreeMap<String, usize>,
+}
+
+/// Whether the process answers.
+#[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, body = String)))]
+pub(super) async fn livez() -> &'static str {
+    "ok\n"
+}
+
+/// Whether the service does its work.
+#[utoipa::path(get, path = "/readyz", tag = "health",
+    responses((status = 200, body = Readiness), (status = 503, description = "it ends", body = Readiness)))]
+pub(super) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
+    let mut feeds = std::collections::BTreeMap::new();
+    for view in app.feeds.list() {
+        let state = serde_json::to_value(view.status.state).ok();
+        let state = state.as_ref().and_then(|state| state.as_str()).unwrap_or("unknown").to_owned();
+        *feeds.entry(state).or_insert(0) += 1;
+    }
+    let journal = app.journal.state();
+    let journal = match journal.health {
+        Health::Fine => journal.damage,
+        Health::Degraded { reason, .. } => Some(reason),
+    };
+    let (code, status) = match (*app.ending.borrow(), &journal) {
+        (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "ending"),
+        (false, Some(_)) => (StatusCode::OK, "degraded"),
+        (false, None) => (StatusCode::OK, "ready"),
+    };
+    (code, Json(Readiness { status, journal, feeds }))
+}
+
+/// Metrics for Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "health",
+    responses((status = 200, content_type = "text/plain; version=0.0.4", body = String)))]
+pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
+    telemetry::journal(&app.journal.state());
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render())
+}

@@ -1,0 +1,215 @@
+//! `aircheck serve`: feeds around the clock, their events in the journal and over HTTP.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::setup::{Apart, cores, load_speech};
+use crate::api::{self, App, Readers, Service};
+use crate::cli::ServeArgs;
+use crate::config::{Config, Flaw, JournalConfig as JournalSpec, Tokens};
+use crate::failure::Failure;
+use crate::host::Host;
+use crate::journal::{Journal, JournalConfig, Opening, Retention};
+use crate::publish::Hub;
+use crate::recognise::{PoolConfig, measure};
+use crate::service::{Feeds, Ground, Lobby, Overview};
+use crate::telemetry;
+
+/// Time for what arrived before SIGTERM to be analysed and written down.
+const DRAIN: Duration = Duration::from_secs(8);
+/// Time for that to be committed.
+const COMMIT: Duration = Duration::from_secs(1);
+/// Time for readers to get the last events.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// Runs the command.
+pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
+    let began = Instant::now();
+    let config = Arc::new(read(args)?);
+    let runtime = runtime()?;
+    let address = config.server.listen;
+    let listener = runtime.block_on(TcpListener::bind(address));
+    let listener = listener.map_err(|e| Failure::Runtime(format!("cannot listen on {address}: {e}")))?;
+    let address = listener.local_addr().map_err(Failure::runtime)?;
+    let (ending, of_ending) = watch::channel(false);
+    let app = start(&config, &runtime, of_ending)?;
+    let serving = runtime.spawn(api::serve(listener, Arc::clone(&app)));
+    say_ready(address, &app, began.elapsed());
+    runtime.block_on(attend(args, &app));
+    let left = end(&app);
+    ending.send_replace(true);
+    runtime.block_on(async {
+        let _ = serving.await;
+        tokio::time::sleep(GOODBYE).await;
+    });
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    match left {
+        0 => Ok(()),
+        left => Err(Failure::Runtime(format!("{left} feeds had not ended after {DRAIN:?}"))),
+    }
+}
+
+fn read(args: &ServeArgs) -> Result<Config, Failure> {
+    let mut config = match &args.config {
+        Some(path) => load(path)?,
+        None => Config::default(),
+    };
+    if let Some(listen) = args.listen {
+        config.server.listen = listen;
+    }
+    match config.exposure().as_slice() {
+        [] => Ok(config),
+        flaws => Err(Failure::Usage(told(flaws))),
+    }
+}
+
+fn load(path: &Path) -> Result<Config, Failure> {
+    Config::load(path).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("io").enable_all().build();
+    runtime.map_err(|e| Failure::Runtime(format!("cannot start the I/O threads: {e}")))
+}
+
+/// Opens and starts everything but the door.
+fn start(config: &Arc<Config>, runtime: &Runtime, ending: watch::Receiver<bool>) -> Result<App, Failure> {
+    let metrics = telemetry::install().map_err(Failure::runtime)?;
+    let host = Arc::new(host(config)?);
+    let overview = Arc::new(Overview::default());
+    let hub = Arc::new(Hub::new(vec![Arc::clone(&overview) as _]));
+    let homeless = || Failure::Usage("state_dir is not configured, and there is no HOME".to_owned());
+    let path = config.journal_path().ok_or_else(homeless)?;
+    let state_dir = config.state_dir().ok_or_else(homeless)?;
+    let (journal, opening) =
+        Journal::open(journal_config(config, path), Arc::clone(&hub)).map_err(Failure::runtime)?;
+    let journal = Arc::new(journal);
+    let note = match &opening {
+        Opening::Damaged { moved_to, reason } => {
+            Some(format!("the journal was damaged ({reason}), and is now {}", moved_to.display()))
+        }
+        Opening::Fresh | Opening::Resumed { .. } => None,
+    };
+    if let Some(note) = &note {
+        tracing::error!("{note}");
+    }
+    let ground = Ground::new(host, Arc::clone(&hub), Arc::clone(&journal), note, overview, runtime.handle());
+    let ground = Arc::new(ground.map_err(Failure::runtime)?);
+    let docks = Arc::clone(ground.docks());
+    let feeds =
+        Feeds::start(Arc::clone(config), &state_dir, Arc::clone(&ground)).map_err(Failure::runtime)?;
+    let feeds = Arc::new(feeds);
+    let reception = Arc::new(Lobby::new(ground, Arc::clone(&feeds)));
+    let readers = Arc::new(Readers::new(Arc::clone(&journal)));
+    let tokens = RwLock::new(Arc::new(tokens(config)?));
+    Ok(Arc::new(Service { feeds, reception, docks, tokens, hub, journal, readers, metrics, ending }))
+}
+
+fn tokens(config: &Config) -> Result<Tokens, Failure> {
+    Tokens::load(&config.tokens).map_err(|flaws| Failure::Usage(told(&flaws)))
+}
+
+fn told(flaws: &[Flaw]) -> String {
+    flaws.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn host(config: &Config) -> Result<Host, Failure> {
+    let recognition = &config.recognition;
+    if config.profiles.values().all(|profile| !profile.transcript) {
+        let pool = PoolConfig::live(operators::DecodePolicy::default(), None);
+        return Host::start(cores(), Vec::new(), pool).map_err(Failure::runtime);
+    }
+    let n = recognition.recognisers.unwrap_or_else(cores);
+    let mut speech = load_speech(&recognition.model, n, &recognition.language, Apart::Yes)?;
+    let measured = match speech.recognizers.first_mut() {
+        Some(recognizer) => Some(measure(&mut **recognizer, 1).map_err(Failure::runtime)?),
+        None => None,
+    };
+    Host::start(cores(), speech.recognizers, PoolConfig::live(speech.policy, measured))
+        .map_err(Failure::runtime)
+}
+
+fn journal_config(config: &Config, path: PathBuf) -> JournalConfig {
+    let JournalSpec { keep_days, keep_mib, commit_window_ms, .. } = config.journal;
+    let age = Duration::from_secs(keep_days.saturating_mul(24 * 3_600));
+    JournalConfig {
+        retention: Retention { age: Some(age), bytes: Some(keep_mib << 20) },
+        commit_window: Duration::from_millis(commit_window_ms),
+        ..JournalConfig::new(path)
+    }
+}
+
+fn say_ready(address: SocketAddr, app: &App, after: Duration) {
+    let n_feeds = app.feeds.list().len();
+    tracing::info!("ready after {after:.1?}: http://{address}, {n_feeds} feeds");
+    eprintln!("aircheck: listening on http://{address}, {n_feeds} feeds, ready after {after:.1?}");
+}
+
+/// Waits for the end; reloads meanwhile.
+async fn attend(args: &ServeArgs, app: &App) {
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+    else {
+        tracing::warn!("signals cannot be waited for: the first one ends the program at once");
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            _ = hangup.recv() => reload(args, app).await,
+        }
+    }
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        #[allow(clippy::disallowed_methods, reason = "asked twice: now, with what is written so far")]
+        std::process::exit(130);
+    });
+}
+
+/// Takes the file as it is now. One that is wrong changes nothing.
+async fn reload(args: &ServeArgs, app: &App) {
+    let config = match read(args) {
+        Ok(config) => Arc::new(config),
+        Err(failure) => return tracing::error!("not reloaded, all goes on as before: {}", failure.message()),
+    };
+    match tokens(&config) {
+        Ok(tokens) => app.know(tokens),
+        Err(failure) => return tracing::error!("not reloaded, all goes on as before: {}", failure.message()),
+    }
+    let old = app.feeds.config();
+    let fixed = |config: &Config| {
+        (config.server.clone(), config.limits.clone(), config.journal.clone(), config.recognition.clone())
+    };
+    if fixed(&old) != fixed(&config) {
+        tracing::warn!("server, limits, journal and recognition change only at a restart");
+    }
+    let app = Arc::clone(app);
+    let reloading = tokio::task::spawn_blocking(move || app.feeds.reload(config));
+    match reloading.await {
+        Ok(Ok(())) => tracing::info!("reloaded"),
+        Ok(Err(error)) => tracing::error!("reloaded in part: {error}"),
+        Err(error) => tracing::error!("reloading failed: {error}"),
+    }
+}
+
+/// Ends the feeds. Answers how many had not ended in time.
+fn end(app: &App) -> usize {
+    let began = Instant::now();
+    let left = app.feeds.drain(DRAIN);
+    if !app.journal.barrier(COMMIT) {
+        tracing::error!("the last events could not be committed");
+    }
+    tracing::info!("ended within {:.1?}", began.elapsed());
+    left
+}

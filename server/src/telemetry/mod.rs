@@ -1,0 +1,203 @@
+//! Metrics for Prometheus: what each feed promised and had, what became of its audio, its state. Names are in one enum;
+//! durations in seconds, audio in seconds, as gauges where they only rise by parts of one.
+
+mod metric;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+
+use engine::continuity::Conservation;
+use engine::event::{Body, EventKind, FeedState};
+use engine::time::MediaTime;
+use metrics::{Counter, Gauge, Histogram, Label, counter, gauge};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+
+use crate::journal::{Health, JournalState, Quantiles};
+use crate::publish::{Record, Sink};
+pub use metric::Metric;
+
+/// Bounds of the buckets of latencies, s: every budget is one.
+const BUCKETS: [f64; 16] =
+    [0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.5, 10.0];
+
+/// Counts in this process, for [`PrometheusHandle::render`] to show.
+pub fn install() -> Result<PrometheusHandle, BuildError> {
+    let handle = PrometheusBuilder::new().set_buckets(&BUCKETS)?.install_recorder()?;
+    Metric::ALL.into_iter().for_each(Metric::describe);
+    Ok(handle)
+}
+
+/// Serves the metrics of this process at `http://address/metrics`, from a thread of its own.
+pub fn serve(address: SocketAddr) -> Result<(), BuildError> {
+    PrometheusBuilder::new().with_http_listener(address).set_buckets(&BUCKETS)?.install()?;
+    Metric::ALL.into_iter().for_each(Metric::describe);
+    Ok(())
+}
+
+/// Says how the journal fares.
+pub fn journal(state: &JournalState) {
+    let is_fine = state.health == Health::Fine;
+    for (name, is_it) in [("fine", is_fine), ("degraded", !is_fine)] {
+        gauge!(Metric::JournalState.name(), "state" => name).set(if is_it { 1.0 } else { 0.0 });
+    }
+    gauge!(Metric::JournalWaiting.name()).set(state.waiting as f64);
+    gauge!(Metric::JournalSize.name()).set(state.bytes as f64);
+    counter!(Metric::JournalDropped.name()).absolute(state.dropped);
+    counter!(Metric::JournalCommits.name()).absolute(state.commits);
+    counter!(Metric::JournalEvents.name()).absolute(state.events);
+    for (metric, Quantiles { p50, p99, max }) in
+        [(Metric::JournalCommit, state.commit), (Metric::JournalVisible, state.visible)]
+    {
+        for (quantile, time) in [("0.5", p50), ("0.99", p99), ("1", max)] {
+            gauge!(metric.name(), "quantile" => quantile).set(time.as_secs_f64());
+        }
+    }
+}
+
+/// Counts what a feed publishes.
+pub struct Telemetry {
+    feed: String,
+    latencies: BTreeMap<EventKind, (Histogram, Counter)>,
+    /// By name; waiting and service of the same stage have a name each.
+    stages: BTreeMap<(&'static str, &'static str), Histogram>,
+    rate_hz: u32,
+    received: Gauge,
+    analysed: Gauge,
+    shed: Gauge,
+    coverage: Gauge,
+    watermark: Gauge,
+    lag: Gauge,
+    degrade_level: Gauge,
+}
+
+impl Telemetry {
+    /// For the feed of this name; after [`serve`].
+    #[must_use]
+    pub fn new(feed: String) -> Self {
+        let gauge = |metric: Metric| metrics::gauge!(metric.name(), "feed" => feed.clone());
+        Self {
+            received: gauge(Metric::Received),
+            analysed: gauge(Metric::Analysed),
+            shed: gauge(Metric::Shed),
+            coverage: gauge(Metric::Coverage),
+            watermark: gauge(Metric::Watermark),
+            lag: gauge(Metric::Lag),
+            degrade_level: gauge(Metric::DegradeLevel),
+            feed,
+            latencies: BTreeMap::new(),
+            stages: BTreeMap::new(),
+            rate_hz: 0,
+        }
+    }
+
+    fn labels(&self, more: &[(&'static str, &'static str)]) -> Vec<Label> {
+        let own = Label::new("feed", self.feed.clone());
+        more.iter().map(|(key, value)| Label::new(*key, *value)).chain([own]).collect()
+    }
+
+    fn latency(&mut self, record: &Record) {
+        let data = &record.envelope.data;
+        let kind = data.body.kind();
+        let (Some(latency), Some(total)) = (&data.latency, record.total) else { return };
+        if !self.latencies.contains_key(&kind) {
+            let labels = self.labels(&[("event", kind.name())]);
+            let histogram = metrics::histogram!(Metric::EventLatency.name(), labels.clone());
+            self.latencies.insert(kind, (histogram, counter!(Metric::DeadlinesMissed.name(), labels)));
+        }
+        if let Some((histogram, missed)) = self.latencies.get(&kind) {
+            histogram.record(total.as_secs_f64());
+            missed.increment(u64::from(!latency.met));
+        }
+        let stages = &latency.stages_ms;
+        let (wait, service) = (Metric::StageWait.name(), Metric::StageService.name());
+        let of = [
+            ((wait, "lane"), stages.lane),
+            ((service, "operators"), stages.operators),
+            ((wait, "recognise"), stages.queue),
+            ((service, "recognise"), stages.recognise),
+            ((service, "publish"), stages.publish),
+            ((service, "journal"), stages.journal),
+        ];
+        for ((name, stage), millis) in of {
+            if let Some(millis) = millis {
+                let labels = self.labels(&[("stage", stage)]);
+                let histogram =
+                    self.stages.entry((name, stage)).or_insert_with(|| metrics::histogram!(name, labels));
+                histogram.record(millis as f64 / 1e3);
+            }
+        }
+    }
+
+    /// Counts an event that became visible.
+    pub fn saw(&mut self, record: &Record) {
+        self.latency(record);
+        match &record.envelope.data.body {
+            Body::Feed(feed) if feed.state == FeedState::Format => self.rate_hz = feed.rate_hz.unwrap_or(0),
+            Body::Feed(feed) => self.state(feed.state),
+            Body::Degraded(engine) | Body::Recovered(engine) => {
+                self.degrade_level.set(f64::from(engine.step));
+            }
+            Body::Heartbeat(beat) => self.lag.set(beat.lag_ms as f64 / 1e3),
+            _ => {}
+        }
+    }
+
+    /// Takes what became of all frames so far; everything up to `end` is known.
+    pub fn count(&self, total: Conservation, end: MediaTime) {
+        let secs = |frames: u64| frames as f64 / f64::from(self.rate_hz.max(1));
+        let Conservation { received, analysed, in_gaps } = total;
+        if self.rate_hz > 0 {
+            self.received.set(secs(received));
+            self.analysed.set(secs(analysed));
+            self.shed.set(secs(in_gaps));
+            self.coverage.set(total.coverage());
+        }
+        self.watermark.set(end.as_secs_f64());
+    }
+
+    fn state(&self, now: FeedState) {
+        for state in FeedState::LASTING {
+            let labels = self.labels(&[("state", state.name())]);
+            gauge!(Metric::State.name(), labels).set(if state == now { 1.0 } else { 0.0 });
+        }
+    }
+}
+
+impl Sink for Telemetry {
+    fn take(&mut self, record: &Record) -> io::Result<()> {
+        self.saw(record);
+        Ok(())
+    }
+
+    fn counted(&mut self, total: Conservation, end: MediaTime) {
+        self.count(total, end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_budget_is_the_bound_of_a_bucket() {
+        for kind in EventKind::ALL {
+            let Some(budget) = kind.budget() else { continue };
+            let secs = budget.duration().as_secs_f64();
+            assert!(BUCKETS.contains(&secs), "{kind:?}: {secs} s");
+        }
+        assert!(BUCKETS.is_sorted());
+    }
+
+    #[test]
+    fn names_are_distinct_and_say_their_unit() {
+        for (idx, metric) in Metric::ALL.into_iter().enumerate() {
+            let name = metric.name();
+            assert!(Metric::ALL[..idx].iter().all(|other| other.name() != name), "{name}");
+            let has_unit = ["_seconds", "_total", "_ratio", "_level", "_state", "_events", "_bytes"]
+                .iter()
+                .any(|unit| name.ends_with(unit));
+            assert!(name.starts_with("aircheck_") && has_unit, "{name}");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The journal as the service uses it: real files, real threads, real faults.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod basics;
+mod damage;
+mod search;
+mod support;
