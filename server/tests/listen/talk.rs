@@ -131,6 +131,24 @@ fn containers_say_themselves_what_they_are() {
 }
 
 #[test]
+fn a_container_that_knows_its_end_waits_for_its_client() {
+    let dir = scratch();
+    let path = dir.path().join("a.wav");
+    ffmpeg(&["-i", &sample("beckett.wav"), "-t", "2", "-c:a", "pcm_s16le"], &path);
+    let service = real();
+    runtime().block_on(async {
+        let mut client = Client::connect(service, "").await.unwrap();
+        client.audio(&std::fs::read(&path).unwrap()).await;
+        let end = |message: &Value| message["type"] == "Results" && span(message).1 == 2_000;
+        client.until(end).await;
+        // Nothing in it belongs to the recording.
+        client.audio(&[1; 4_000]).await;
+        client.say("KeepAlive").await;
+        assert_eq!(client.close().await["duration"], 2.0);
+    });
+}
+
+#[test]
 fn raw_encodings_are_heard_alike() {
     let dir = scratch();
     let service = real();

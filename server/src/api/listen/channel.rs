@@ -81,6 +81,11 @@ impl Channel {
         self.is_heard
     }
 
+    /// Whether the audio came to an end of its own, or that of the client.
+    pub(super) fn is_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
     /// Channels of the audio, 0 as long as nobody knows.
     pub(super) fn n_channels(&self) -> usize {
         self.n_channels
