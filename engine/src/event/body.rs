@@ -27,6 +27,7 @@ pub enum Body {
     Degraded(Engine),
     Recovered(Engine),
     Refused(Engine),
+    ClockStep(ClockStep),
     Heartbeat(Heartbeat),
 }
 
@@ -50,6 +51,7 @@ impl Body {
             Self::Degraded(_) => EventKind::EngineDegraded,
             Self::Recovered(_) => EventKind::EngineRecovered,
             Self::Refused(_) => EventKind::EngineRefused,
+            Self::ClockStep(_) => EventKind::ClockStep,
             Self::Heartbeat(_) => EventKind::Heartbeat,
         }
     }
@@ -128,6 +130,12 @@ impl From<Gap> for Body {
 impl From<GapReport> for Body {
     fn from(facts: GapReport) -> Self {
         Self::Gap(facts)
+    }
+}
+
+impl From<ClockStep> for Body {
+    fn from(facts: ClockStep) -> Self {
+        Self::ClockStep(facts)
     }
 }
 
@@ -391,6 +399,14 @@ pub struct Engine {
     pub step: u8,
     /// Why.
     pub reason: String,
+}
+
+/// The clock of the machine was set. Times of events before and after it do not compare; media time and latencies are
+/// not concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ClockStep {
+    /// By how much it was set forward; negative: back. ms.
+    pub by_ms: i64,
 }
 
 /// A sign of life, every 5 s.

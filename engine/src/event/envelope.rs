@@ -6,8 +6,8 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
 use super::{
-    Alert, Body, Engine, EventKind, Feed, GapReport, Heartbeat, Keyword, LoudnessReport, Metadata, Meter,
-    Onset, Segment, Settled, Transcript,
+    Alert, Body, ClockStep, Engine, EventKind, Feed, GapReport, Heartbeat, Keyword, LoudnessReport, Metadata,
+    Meter, Onset, Segment, Settled, Transcript,
 };
 use crate::budget::Budget;
 use crate::time::Span;
@@ -217,6 +217,7 @@ pub fn schema(kind: EventKind) -> Schema {
         K::Keyword => schema_for!(Envelope<Keyword>),
         K::Gap => schema_for!(Envelope<GapReport>),
         K::EngineDegraded | K::EngineRecovered | K::EngineRefused => schema_for!(Envelope<Engine>),
+        K::ClockStep => schema_for!(Envelope<ClockStep>),
         K::Heartbeat => schema_for!(Envelope<Heartbeat>),
     };
     schema.insert("title".into(), kind.wire_type().into());

@@ -55,6 +55,13 @@ impl GapReport {
         Self { frames, reason: GapReason::RecogniserFailed, cause: Some(printable(cause)) }
     }
 
+    /// Aircheck was away, because of `cause`, which is cut to its limit and loses control characters. Nobody knows what
+    /// it missed.
+    #[must_use]
+    pub fn crashed(cause: &str) -> Self {
+        Self { frames: 0, reason: GapReason::Crash, cause: Some(printable(cause)) }
+    }
+
     /// Events were lost, because of `cause`, which is cut to its limit and loses control characters. The audio itself
     /// was analysed: no frames.
     #[must_use]

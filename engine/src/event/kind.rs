@@ -32,6 +32,7 @@ pub enum EventKind {
     EngineDegraded,
     EngineRecovered,
     EngineRefused,
+    ClockStep,
     Heartbeat,
 }
 
@@ -39,7 +40,7 @@ use EventKind as K;
 
 impl EventKind {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         K::FeedConnected,
         K::FeedLive,
         K::FeedStalled,
@@ -66,6 +67,7 @@ impl EventKind {
         K::EngineDegraded,
         K::EngineRecovered,
         K::EngineRefused,
+        K::ClockStep,
         K::Heartbeat,
     ];
 
@@ -99,6 +101,7 @@ impl EventKind {
             K::EngineDegraded => "engine.degraded",
             K::EngineRecovered => "engine.recovered",
             K::EngineRefused => "engine.refused",
+            K::ClockStep => "clock.step",
             K::Heartbeat => "heartbeat",
         }
     }
@@ -139,7 +142,7 @@ impl EventKind {
             K::TranscriptPartial => 2_000,
             K::TranscriptFinal | K::TranscriptSettled => 3_000,
             K::Keyword => 5_500,
-            K::Heartbeat => return None,
+            K::ClockStep | K::Heartbeat => return None,
         };
         Some(Budget::from_millis(millis))
     }

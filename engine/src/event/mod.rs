@@ -8,8 +8,8 @@ mod kind;
 mod transcript;
 
 pub use body::{
-    Alert, AlertKind, Body, ChannelMap, Engine, Feed, FeedState, Heartbeat, LoudnessProfile, LoudnessReport,
-    LoudnessScope, Metadata, Meter, Observation, Phase, Segment, SegmentKind,
+    Alert, AlertKind, Body, ChannelMap, ClockStep, Engine, Feed, FeedState, Heartbeat, LoudnessProfile,
+    LoudnessReport, LoudnessScope, Metadata, Meter, Observation, Phase, Segment, SegmentKind,
 };
 pub use envelope::{Data, Envelope, EventId, Latency, Stages, schema};
 pub use gap::{Gap, GapReason, GapReport};

@@ -11,7 +11,7 @@ pub struct Limits {
     #[schema(minimum = 1, maximum = 600)]
     pub header_secs: u64,
     /// Longest head of a request, bytes.
-    #[schema(minimum = 1_024, maximum = 1_048_576)]
+    #[schema(minimum = 8_192, maximum = 1_048_576)]
     pub header_bytes: usize,
     /// Time for the body of a request to arrive, s. Audio that is pushed has no such limit.
     #[schema(minimum = 1, maximum = 600)]

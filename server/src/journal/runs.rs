@@ -58,7 +58,7 @@ impl Reader {
 pub(super) fn says_ended(kind: EventKind) -> Option<bool> {
     use EventKind as K;
     match kind {
-        K::FeedEnded => Some(true),
+        K::FeedEnded | K::EngineRefused => Some(true),
         K::FeedConnected | K::FeedLive | K::FeedStalled | K::FeedReconnecting => Some(false),
         _ => None,
     }

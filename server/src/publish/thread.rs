@@ -203,6 +203,9 @@ impl Desk {
                 self.publish_heard(events, heard.passage, now)?;
             }
             Item::Heartbeat { now: due } => {
+                if let Some(step) = self.recorder.look_at_clock(now) {
+                    self.publish(step, Passage::direct(due), now)?;
+                }
                 let event = self.recorder.heartbeat(due, self.tally.conservation.coverage());
                 self.publish(event, Passage::direct(due), now)?;
             }

@@ -114,7 +114,7 @@ impl Feeds {
         let (store, kept) = Store::open(state_dir)?;
         let state = State { config, kept, slots: BTreeMap::new(), is_ending: false };
         let feeds = Self { ground, store, changing: Mutex::default(), state: Mutex::new(state) };
-        feeds.arrange()?;
+        feeds.arrange(feeds.ground.journal_note.as_deref())?;
         Ok(feeds)
     }
 
@@ -185,7 +185,7 @@ impl Feeds {
     pub fn reload(&self, config: Arc<Config>) -> Result<(), ChangeError> {
         let _changing = self.changing();
         self.state().config = config;
-        self.arrange()
+        self.arrange(None)
     }
 
     /// Ends all feeds; what arrived is still analysed, for as long as `patience`. Answers how many were not done then.
@@ -240,11 +240,11 @@ impl Feeds {
     fn write_down(&self, kept: Kept) -> Result<(), ChangeError> {
         self.store.save(&kept)?;
         self.state().kept = kept;
-        self.arrange()
+        self.arrange(None)
     }
 
-    /// Makes what runs what was asked for.
-    fn arrange(&self) -> Result<(), ChangeError> {
+    /// Makes what runs what was asked for. Feeds that start tell `note` first.
+    fn arrange(&self, note: Option<&str>) -> Result<(), ChangeError> {
         let (config, wanted) = {
             let state = self.state();
             if state.is_ending {
@@ -268,7 +268,10 @@ impl Feeds {
                 self.end(&name, "paused");
             }
             let running = match cause {
-                Some(cause) if !is_same => Some(self.run(plan(&spec, &config), cause)?),
+                Some(cause) if !is_same => {
+                    let plan = Plan { note: note.map(str::to_owned), ..plan(&spec, &config) };
+                    Some(self.run(plan, cause)?)
+                }
                 _ => self.state().slots.get_mut(&name).and_then(|slot| slot.running.take()),
             };
             self.state().slots.insert(name, Slot { spec, declared, running });

@@ -17,6 +17,7 @@ pub(super) fn plan(spec: &FeedSpec, config: &Config) -> Plan {
         budgets: spec.budgets(),
         analysis: profile.analysis(),
         keywords: Some(spec.keyword_rules()).filter(|rules| !rules.is_empty()),
+        note: None,
         live: LiveConfig { first_attempts: None, ..LiveConfig::default() },
     }
 }

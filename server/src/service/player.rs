@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam::sync::{Parker, Unparker};
 use engine::budget::Budgets;
-use engine::event::{Body, Event, Feed, FeedState, GapReason, GapReport};
+use engine::event::{Event, Feed, FeedState, GapReport};
 use engine::time::{MediaTime, Span};
 use jiff::SignedDuration;
 use operators::{AnalysisConfig, KeywordRules, Keywords};
@@ -35,6 +35,8 @@ pub(super) struct Plan {
     pub(super) analysis: AnalysisConfig,
     pub(super) keywords: Option<KeywordRules>,
     pub(super) live: LiveConfig,
+    /// What was wrong with the journal, for the first epoch to tell.
+    pub(super) note: Option<String>,
 }
 
 /// How a feed is told to stop.
@@ -90,9 +92,10 @@ enum Over {
 /// Plays the feed until it is over.
 pub(super) fn play(plan: &Plan, ground: &Ground, control: &Control, parker: &Parker) {
     let mut wait = AGAIN.0;
+    let mut note = plan.note.as_deref();
     while !control.is_over() {
         let began = Instant::now();
-        let why = match once(plan, ground, control) {
+        let why = match once(plan, ground, control, note.take()) {
             Over::Done => break,
             Over::Failed(why) => why,
         };
@@ -110,7 +113,7 @@ pub(super) fn play(plan: &Plan, ground: &Ground, control: &Control, parker: &Par
 }
 
 /// One epoch.
-fn once(plan: &Plan, ground: &Ground, control: &Control) -> Over {
+fn once(plan: &Plan, ground: &Ground, control: &Control, note: Option<&str>) -> Over {
     let name = plan.name.as_str();
     let last = match ground.journal.last_run(name) {
         Ok(last) => last,
@@ -122,9 +125,10 @@ fn once(plan: &Plan, ground: &Ground, control: &Control) -> Over {
         Ok(run) => run,
         Err(error) => return Over::Failed(error.to_string()),
     };
-    if let Some(last) = last.filter(|last| !last.has_ended) {
-        let away = ground.opened_at.duration_since(last.time);
-        run.state(crash(away, ground.journal_note.as_deref()));
+    let last = last.filter(|last| !last.has_ended);
+    let away = last.map(|last| ground.opened_at.duration_since(last.time));
+    if away.is_some() || note.is_some() {
+        run.state(crash(away, note));
     }
     ground.beats.join(name, run.post());
     let played = listen(plan, ground, control, &mut run);
@@ -152,15 +156,15 @@ fn setup(plan: &Plan, ground: &Ground, epoch: u64) -> Setup {
 }
 
 /// Aircheck was away: nobody knows how much of the feed it missed, but since when.
-fn crash(away: SignedDuration, note: Option<&str>) -> Event {
+fn crash(away: Option<SignedDuration>, note: Option<&str>) -> Event {
     let start = Span::new(MediaTime::ZERO, MediaTime::ZERO);
-    let cause = format!(
-        "Aircheck was away without having stopped; its last event was {:.1} s ago",
-        away.as_secs_f64()
-    );
-    let cause = note.map_or(cause.clone(), |note| format!("{cause}; {note}"));
-    let gap = GapReport { frames: 0, reason: GapReason::Crash, cause: Some(cause) };
-    Event::new(start, MediaTime::ZERO, Body::Gap(gap))
+    let away = away.map(|away| {
+        let secs = away.as_secs_f64();
+        format!("Aircheck was away without having stopped; its last event was {secs:.1} s ago")
+    });
+    let causes = [away.as_deref(), note];
+    let cause = causes.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    Event::new(start, MediaTime::ZERO, GapReport::crashed(&cause))
 }
 
 /// Moves the input into the run.

@@ -10,4 +10,5 @@ mod ending;
 mod feeds;
 mod readers;
 mod rig;
+mod slo;
 mod speech;
