@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-peers deny install clean
+.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-journal soak-faults bench-peers deny install clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 AIRCHECK ?= cargo run --locked --release --quiet --bin aircheck --
@@ -10,6 +10,7 @@ MODEL ?=
 ARGS ?= --help
 FEEDS ?=
 BENCH_ARGS ?=
+SECS ?=
 
 help: ## lists the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +52,12 @@ bench-words: setup ## words wrong and words invented, beside offline Whisper (ne
 
 bench-watch: setup ## one live feed of speech: latency, processor, memory
 	@scripts/bench-watch.sh
+
+bench-journal: setup ## the journal at 500 events a second, beside plain SQLite: make bench-journal SECS=600
+	cargo bench --locked -p aircheck-server --bench journal -- $(SECS)
+
+soak-faults: setup ## the faults of docs/guarantees in their long counts: kills, power cuts, flipped bits, lying servers
+	AIRCHECK_SOAK=1 AIRCHECK_FAULT_SEEDS=50 AIRCHECK_KILLS=100 cargo test --locked -p aircheck-server --test journal --test ingest --test serve --test config
 
 bench-feeds: setup ## many feeds at once, each promise beside what they get; one table: FEEDS="24 40" BENCH_ARGS=--finals
 	$(AIRCHECK) models pull

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
+use operators::DecodePolicy;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,7 +20,7 @@ use crate::host::Host;
 use crate::journal::{Journal, JournalConfig, Opening, Retention};
 use crate::publish::Hub;
 use crate::recognise::{PoolConfig, measure};
-use crate::service::{Feeds, Ground, Lobby, Overview};
+use crate::service::{Feeds, Footing, Ground, Lobby, Overview};
 use crate::telemetry;
 
 /// Of the time that ending may take, what is for the rest of it.
@@ -83,7 +84,7 @@ fn runtime() -> Result<Runtime, Failure> {
 /// Opens and starts everything but the door.
 fn start(config: &Arc<Config>, runtime: &Runtime, ending: watch::Receiver<bool>) -> Result<App, Failure> {
     let metrics = telemetry::install().map_err(Failure::runtime)?;
-    let host = Arc::new(host(config)?);
+    let (host, language) = host(config)?;
     let overview = Arc::new(Overview::default());
     let hub = Arc::new(Hub::new(config.limits.event_lag_max, vec![Arc::clone(&overview) as _]));
     let homeless = || Failure::Usage("state_dir is not configured, and there is no HOME".to_owned());
@@ -101,7 +102,15 @@ fn start(config: &Arc<Config>, runtime: &Runtime, ending: watch::Receiver<bool>)
     if let Some(note) = &note {
         tracing::error!("{note}");
     }
-    let ground = Ground::new(host, Arc::clone(&hub), Arc::clone(&journal), note, overview, runtime.handle());
+    let footing = Footing {
+        host: Arc::new(host),
+        language,
+        hub: Arc::clone(&hub),
+        journal: Arc::clone(&journal),
+        journal_note: note,
+        overview,
+    };
+    let ground = Ground::new(footing, runtime.handle());
     let ground = Arc::new(ground.map_err(Failure::runtime)?);
     let docks = Arc::clone(ground.docks());
     let feeds =
@@ -133,11 +142,12 @@ fn told(flaws: &[Flaw]) -> String {
     flaws.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-fn host(config: &Config) -> Result<Host, Failure> {
+/// Workers and recognisers, and the only language that these hear, if it is one.
+fn host(config: &Config) -> Result<(Host, Option<&'static str>), Failure> {
     let recognition = &config.recognition;
     if config.profiles.values().all(|profile| !profile.transcript) {
-        let pool = PoolConfig::live(operators::DecodePolicy::default(), None);
-        return Host::start(cores(), Vec::new(), pool).map_err(Failure::runtime);
+        let pool = PoolConfig::live(DecodePolicy::default(), None);
+        return Ok((Host::start(cores(), Vec::new(), pool).map_err(Failure::runtime)?, None));
     }
     let n = recognition.recognisers.unwrap_or_else(cores);
     let mut speech = load_speech(&recognition.model, n, &recognition.language, Apart::Yes)?;
@@ -145,8 +155,9 @@ fn host(config: &Config) -> Result<Host, Failure> {
         Some(recognizer) => Some(measure(&mut **recognizer, 1).map_err(Failure::runtime)?),
         None => None,
     };
-    Host::start(cores(), speech.recognizers, PoolConfig::live(speech.policy, measured))
-        .map_err(Failure::runtime)
+    let language = speech.policy.options.language;
+    let pool = PoolConfig::live(speech.policy, measured);
+    Ok((Host::start(cores(), speech.recognizers, pool).map_err(Failure::runtime)?, language))
 }
 
 fn journal_config(config: &Config, path: PathBuf) -> JournalConfig {

@@ -15,6 +15,9 @@ use tokio::sync::broadcast;
 /// Longer than anything here takes; only a failure waits so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Events that may wait to be looked at by a test: more than any makes.
+const READERS_BEHIND: usize = 100_000;
+
 /// A journal in a folder of its own, and all that it shows.
 pub(crate) struct Bench {
     pub(crate) journal: Option<Journal>,
@@ -38,7 +41,7 @@ impl Bench {
     }
 
     pub(crate) fn with(config: JournalConfig) -> Self {
-        let hub = Arc::new(Hub::default());
+        let hub = Arc::new(Hub::new(READERS_BEHIND, Vec::new()));
         let seen = hub.subscribe();
         let path = config.path.clone();
         let (journal, opening) = Journal::open(config, Arc::clone(&hub)).unwrap();

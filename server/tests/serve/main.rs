@@ -8,6 +8,7 @@ mod crash;
 mod doors;
 mod ending;
 mod feeds;
+mod guests;
 mod readers;
 mod rig;
 mod slo;
