@@ -100,7 +100,11 @@ struct Stop {
 
 impl Stop {
     /// A source stops for `length` and goes on `skipped` bytes later, on its old connection or on a new one.
-    fn of(length: Duration, skipped: usize, again: impl FnOnce(SocketAddr, TcpStream, Vec<u8>) -> Pacer) -> Self {
+    fn of(
+        length: Duration,
+        skipped: usize,
+        again: impl FnOnce(SocketAddr, TcpStream, Vec<u8>) -> Pacer,
+    ) -> Self {
         let files = Files::new();
         let (mp3, all) = noise(&files);
         let (_icecast, at) = icecast(files.0.path());

@@ -71,7 +71,11 @@ mod tests {
             }
         }
         let (missing, held) = stall.end();
-        assert_eq!((missing.map(|missing| missing.as_secs_f64()), held.len()), (expected, n_held), "{pieces:?}");
+        assert_eq!(
+            (missing.map(|missing| missing.as_secs_f64()), held.len()),
+            (expected, n_held),
+            "{pieces:?}"
+        );
     }
 
     #[test]
