@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-peers deny install clean
+.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-serve soak bench-peers deny install clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 AIRCHECK ?= cargo run --locked --release --quiet --bin aircheck --
@@ -10,6 +10,8 @@ MODEL ?=
 ARGS ?= --help
 FEEDS ?=
 BENCH_ARGS ?=
+ROWS ?=
+SECS ?= 600
 
 help: ## lists the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +57,14 @@ bench-watch: setup ## one live feed of speech: latency, processor, memory
 bench-feeds: setup ## many feeds at once, each promise beside what they get; one table: FEEDS="24 40" BENCH_ARGS=--finals
 	$(AIRCHECK) models pull
 	cargo bench --locked -p aircheck-server --bench feeds -- $(BENCH_ARGS) $(FEEDS)
+
+bench-serve: setup ## the service as a user runs it, each promise beside what was measured: ROWS="ready many"
+	$(AIRCHECK) models pull
+	cargo bench --locked -p aircheck-server --bench serve -- $(BENCH_ARGS) $(ROWS)
+
+soak: setup ## 20 feeds with random faults for SECS: memory, descriptors, conservation (the aim is 8 h: SECS=28800)
+	$(AIRCHECK) models pull
+	cargo bench --locked -p aircheck-server --bench serve -- --secs $(SECS) $(BENCH_ARGS) soak
 
 bench-peers: setup ## the whole program beside faster-whisper: make bench-peers AUDIO=show.flac
 	@scripts/bench-peers.sh
