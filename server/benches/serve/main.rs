@@ -8,12 +8,14 @@
 
 mod args;
 mod figures;
+mod guests;
 mod many;
 mod processes;
 mod programme;
 mod reader;
 mod ready;
 mod service;
+mod soak;
 mod station;
 mod storm;
 mod table;
@@ -53,6 +55,7 @@ fn measure(row: Row, args: &Args) -> Vec<Bar> {
             println!("  measured by a program of its own: make bench-journal");
             Vec::new()
         }
-        Row::Guests | Row::Soak => Vec::new(),
+        Row::Guests => guests::measure(args),
+        Row::Soak => soak::measure(args),
     }
 }
