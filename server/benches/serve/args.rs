@@ -42,6 +42,8 @@ pub(crate) struct Args {
     length: Option<Duration>,
     /// Feeds, or guests. `None`: as many as its row says.
     n_feeds: Option<usize>,
+    /// Lines of the profile that guests have.
+    pub(crate) profile: String,
     /// Of everything that is random.
     pub(crate) seed: u64,
 }
@@ -54,12 +56,14 @@ impl Args {
     }
 
     fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut read = Self { rows: Vec::new(), length: None, n_feeds: None, seed: 1 };
+        let mut read =
+            Self { rows: Vec::new(), length: None, n_feeds: None, profile: String::new(), seed: 1 };
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or(format!("{arg} of what?"));
             match arg.as_str() {
                 "--secs" => read.length = Some(Duration::from_secs(number(&value()?)?)),
                 "--feeds" => read.n_feeds = usize::try_from(number(&value()?)?).ok(),
+                "--profile" => read.profile = value()?,
                 "--seed" => read.seed = number(&value()?)?,
                 row => read.rows.push(Row::named(row)?),
             }

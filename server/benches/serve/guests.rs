@@ -3,7 +3,7 @@
 //!
 //! The clock of a guest is what it sent: a sample is spoken when the piece that it is the last of is sent. The end of a
 //! word is where its final says. It is first seen in the first message that has the same word within 0.5 s of that
-//! place. Speech ends with the last sound of the recording.
+//! place. Speech ends with the last sound of the recording, or, where breath and noise follow, with its last word.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ const LAST_SECS_MAX: f64 = 1.5;
 
 pub(crate) fn measure(args: &Args) -> Vec<Bar> {
     let n_guests = args.n_feeds(N_GUESTS);
-    let service = Service::start(&Config::new(""));
+    let service = Service::start(&Config::new(&format!("[profiles.default]\n{}", args.profile)));
     let (before, began) = ((service.taken().cpu_secs, Taken::here()), Instant::now());
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let secs_max = args.length(Duration::MAX).as_secs();
@@ -70,7 +70,12 @@ fn bars(heard: &[Heard]) -> Vec<Bar> {
     let is_heard = heard.iter().all(|heard| !heard.words.is_empty() && !heard.last.is_nan());
     let last = if is_heard { last } else { f64::NAN };
     let n_gaps: usize = heard.iter().map(|heard| heard.n_gaps).sum();
-    println!("  p50: word first seen {seen_p50:.2} s, settled {settled_p50:.2} s");
+    let late = all(|word| word.settled).into_iter().filter(|secs| *secs > SETTLED_SECS_MAX).count();
+    let late = late as f64 / heard.iter().map(|heard| heard.words.len()).sum::<usize>() as f64 * 100.0;
+    println!(
+        "  p50: word first seen {seen_p50:.2} s, settled {settled_p50:.2} s; {late:.1} % of the words settled after \
+         {SETTLED_SECS_MAX} s"
+    );
     let guests = format!("{} guests", heard.len());
     vec![
         Bar::most(format!("{guests}: word first seen, p95"), seen_p95, SEEN_SECS_MAX, "s"),
@@ -102,10 +107,9 @@ impl Heard {
         let [settled_p50, settled_p95, _] = quantiles(|word| word.settled);
         format!(
             "{} words, first seen p50/p95 {seen_p50:.2}/{seen_p95:.2} s, settled {settled_p50:.2}/{settled_p95:.2} s, \
-             last {:.2} s after the last sound and {:.2} s after its end; {} interims, {} gaps",
+             last {:.2} s after the end of speech; {} interims, {} gaps",
             self.words.len(),
             self.last,
-            self.words.last().map_or(f64::NAN, |word| word.settled),
             self.n_interims,
             self.n_gaps
         )
@@ -191,7 +195,7 @@ fn hear(came: &[Came], began: Instant, speech_end: f64) -> Heard {
             let first = all.iter().find(|(_, words)| words.iter().any(|other| word.is(other)));
             let seen = first.map_or(settled, |(at, _)| *at);
             heard.words.push(Delay { seen: seen - word.end, settled: settled - word.end });
-            heard.last = settled - speech_end;
+            heard.last = settled - speech_end.min(word.end);
         }
     }
     heard.n_gaps = came.iter().filter(|(_, message)| message["type"] == "AircheckGap").count();

@@ -1,9 +1,10 @@
 //! The service as its user runs it: the real program with a state folder of its own, driven only over its sockets; what
 //! is promised of it beside what was measured. `make bench-serve`, `make soak`.
 //!
-//! `serve [--secs N] [--feeds N] [--seed N] [ROW...]`, rows: `ready`, `visible`, `journal`, `many`, `guests`, `soak`.
-//! Without a row all but `soak`. `--secs`: length of each measurement; `--feeds`: feeds (or guests) in place of those
-//! that are promised, for a look on a small machine. It fails where a bar does not hold.
+//! `serve [--secs N] [--feeds N] [--seed N] [--profile LINES] [ROW...]`, rows: `ready`, `visible`, `journal`, `many`,
+//! `guests`, `soak`. Without a row all but `soak`. `--secs`: length of each measurement; `--feeds`: feeds (or guests) in
+//! place of those that are promised, for a look on a small machine; `--profile`: keys of the profile of guests, such as
+//! `utterance_max_secs = 6`. It fails where a bar does not hold.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod args;

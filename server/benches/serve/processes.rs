@@ -14,6 +14,8 @@ pub(crate) struct Taken {
     pub(crate) cpu_secs: f64,
     /// Resident memory, bytes; what processes share counts for each of them.
     pub(crate) memory: f64,
+    /// The same of the first process alone.
+    pub(crate) memory_root: f64,
     /// Open files and sockets.
     pub(crate) n_files: usize,
 }
@@ -21,7 +23,7 @@ pub(crate) struct Taken {
 impl Taken {
     /// By a process and all that came from it.
     pub(crate) fn by(root: u32) -> Self {
-        let mut all = Self::default();
+        let mut all = Self { memory_root: memory(root), ..Self::default() };
         let mut waiting = vec![root];
         while let Some(pid) = waiting.pop() {
             waiting.extend(children(pid));

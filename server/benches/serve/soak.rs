@@ -84,6 +84,8 @@ fn config(station: &Station, n_feeds: usize) -> Config {
 struct Seen {
     /// Hours, and MiB.
     memory: Vec<(f64, f64)>,
+    /// The same without recognisers.
+    memory_root: Vec<(f64, f64)>,
     /// Hours, and how many.
     files: Vec<(f64, f64)>,
     n_processes: Vec<usize>,
@@ -95,14 +97,14 @@ impl Seen {
         let taken = service.taken();
         let hours = at.as_secs_f64() / 3_600.0;
         self.memory.push((hours, taken.memory / MIB));
+        self.memory_root.push((hours, taken.memory_root / MIB));
         self.files.push((hours, taken.n_files as f64));
         self.n_processes.push(taken.n_processes);
         self.cpu_secs = taken.cpu_secs;
         if self.memory.len().is_multiple_of(12) {
+            let (secs, all, root) = (at.as_secs_f64(), taken.memory / MIB, taken.memory_root / MIB);
             println!(
-                "  {:5.0} s: {:.1} MiB, {} descriptors",
-                at.as_secs_f64(),
-                taken.memory / MIB,
+                "  {secs:5.0} s: {all:.1} MiB, {root:.1} without recognisers; {} descriptors",
                 taken.n_files
             );
         }
@@ -126,11 +128,17 @@ impl Seen {
             let warm: Vec<_> = points.iter().filter(|(hours, _)| *hours >= warm_up).copied().collect();
             Trend::of(&warm)
         };
-        let (memory, files) = (warm(&self.memory), warm(&self.files));
+        let (memory, root, files) = (warm(&self.memory), warm(&self.memory_root), warm(&self.files));
         let is_known = memory.slope.is_finite() && memory.error.is_finite();
         let told = |trend: Trend| format!("{} +- {}", short(trend.slope), short(trend.error));
         let grown = |trend: Trend, unit: &str| format!("{:+.1} {unit} over the run", trend.growth);
-        println!("  memory {}, descriptors {}", grown(memory, "MiB"), grown(files, "of them"));
+        println!(
+            "  memory {}, without recognisers {} ({} MiB/h), descriptors {}",
+            grown(memory, "MiB"),
+            grown(root, "MiB"),
+            told(root),
+            grown(files, "of them")
+        );
         vec![
             Bar::new(
                 "memory slope",
