@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-serve soak bench-peers deny install clean
+.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-journal bench-serve soak soak-faults bench-peers deny install clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 AIRCHECK ?= cargo run --locked --release --quiet --bin aircheck --
@@ -11,7 +11,7 @@ ARGS ?= --help
 FEEDS ?=
 BENCH_ARGS ?=
 ROWS ?=
-SECS ?= 600
+SECS ?=
 
 help: ## lists the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,12 @@ bench-words: setup ## words wrong and words invented, beside offline Whisper (ne
 bench-watch: setup ## one live feed of speech: latency, processor, memory
 	@scripts/bench-watch.sh
 
+bench-journal: setup ## the journal at 500 events a second, beside plain SQLite: make bench-journal SECS=600
+	cargo bench --locked -p aircheck-server --bench journal -- $(SECS)
+
+soak-faults: setup ## the faults of docs/guarantees in their long counts: kills, power cuts, flipped bits, lying servers
+	AIRCHECK_SOAK=1 AIRCHECK_FAULT_SEEDS=50 AIRCHECK_KILLS=100 cargo test --locked -p aircheck-server --test journal --test ingest --test serve --test config
+
 bench-feeds: setup ## many feeds at once, each promise beside what they get; one table: FEEDS="24 40" BENCH_ARGS=--finals
 	$(AIRCHECK) models pull
 	cargo bench --locked -p aircheck-server --bench feeds -- $(BENCH_ARGS) $(FEEDS)
@@ -64,7 +70,7 @@ bench-serve: setup ## the service as a user runs it, each promise beside what wa
 
 soak: setup ## 20 feeds with random faults for SECS: memory, descriptors, conservation (the aim is 8 h: SECS=28800)
 	$(AIRCHECK) models pull
-	cargo bench --locked -p aircheck-server --bench serve -- --secs $(SECS) $(BENCH_ARGS) soak
+	cargo bench --locked -p aircheck-server --bench serve -- --secs $(or $(SECS),600) $(BENCH_ARGS) soak
 
 bench-peers: setup ## the whole program beside faster-whisper: make bench-peers AUDIO=show.flac
 	@scripts/bench-peers.sh

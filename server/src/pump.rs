@@ -35,10 +35,11 @@ impl Rate {
     /// When the audio of `span`, which came at `received_at`, is taken. `heard`: when all of it so far would have been
     /// heard.
     fn due(&self, heard: &mut Option<Instant>, received_at: Instant, span: Span) -> Instant {
-        let length = span.duration().to_duration() / self.speed.max(1);
+        let speed = self.speed.max(1);
+        let length = span.duration().to_duration() / speed;
         let end = heard.unwrap_or(received_at).max(received_at) + length;
         *heard = Some(end);
-        end.checked_sub(self.burst).unwrap_or(received_at).max(received_at)
+        end.checked_sub(self.burst / speed).unwrap_or(received_at).max(received_at)
     }
 }
 
@@ -189,7 +190,7 @@ mod tests {
 
     #[test]
     fn what_comes_as_it_is_heard_is_not_held_back_and_a_flood_is_after_its_burst() {
-        let rate = Rate { speed: 2, burst: Duration::from_secs(1) };
+        let rate = Rate { speed: 2, burst: Duration::from_secs(2) };
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let span = Span::new(MediaTime::ZERO, MediaTime::from_secs(1));

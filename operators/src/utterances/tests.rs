@@ -40,6 +40,8 @@ fn label(ask: &Ask) -> String {
         Purpose::Confirm => "confirm",
         Purpose::Abandon => "abandon",
         Purpose::Final => "final",
+        Purpose::Onset => "onset",
+        Purpose::Settled(by) => return format!("{} {by:?} to {}", head.proof, head.span.end),
     };
     let (start, end) = (head.span.start, head.span.end);
     format!(
@@ -229,6 +231,85 @@ fn a_pause_that_begins_at_the_longest_length_is_its_end() {
     // Without one, the cut leaves a silent rest, which is no utterance.
     let expected = ["7.000 final 1 u1000 1.000..6.950 speech to 6.900"];
     check(change, &[(5_900, SPEECH), (600, PAUSE)], &expected);
+}
+
+/// Asks for endpoints after so many hops; says only what is settled, what begins, and what is asked for at the end.
+fn settled(parts: &[Part], endpoints: &[usize], change: impl FnOnce(&mut UtteranceConfig)) -> Vec<String> {
+    let live = UtteranceConfig { partial: None, speculate: None, ..UtteranceConfig::live() };
+    let mut config = UtteranceConfig { settle: Some(MediaTime::from_millis(500)), ..live };
+    change(&mut config);
+    let mut utterances = Utterances::new(&config).unwrap();
+    let mut lines = Vec::new();
+    let mut covered = MediaTime::ZERO;
+    let mut take = |ask: &Ask| {
+        if let Purpose::Settled(_) = ask.head.purpose {
+            assert!(ask.head.span.end >= covered && ask.pcm().is_empty());
+            covered = ask.head.span.end;
+        }
+        lines.push(label(ask));
+    };
+    for (hop_idx, hop) in hops(parts).iter().enumerate() {
+        utterances.push(hop, &mut take);
+        if endpoints.contains(&(hop_idx + 1)) {
+            utterances.endpoint(&mut take);
+        }
+    }
+    utterances.flush(&mut take);
+    lines
+}
+
+#[test]
+fn what_is_settled_is_told_while_it_is_quiet_at_the_onset_and_where_an_utterance_ends() {
+    let expected = [
+        "1.780 Quiet to 1.500",
+        "2.030 Quiet to 1.750",
+        "2.030 onset 0 u1750 1.750..1.750 speech to 2.000",
+        "3.300 final 1 u1750 1.750..3.200 speech to 3.000",
+        "3.300 Endpoint to 3.200",
+        "3.980 Quiet to 3.700",
+        "4.000 End to 4.000",
+    ];
+    assert_eq!(settled(&[(1_000, PAUSE), (1_000, SPEECH), (1_000, PAUSE)], &[], |_| {}), expected);
+    let burst = ["1.130 Quiet to 1.000", "1.130 onset 0 u1000 1.000..1.000 speech to 1.100"];
+    let lines = settled(&[(100, PAUSE), (150, SPEECH), (600, PAUSE)], &[], |_| {});
+    assert_eq!(lines[..2], burst);
+    assert_eq!(lines[2], "1.550 Quiet to 1.450", "too short to be an utterance");
+}
+
+#[test]
+fn a_cut_settles_up_to_where_the_rest_begins() {
+    let lines = settled(&[(7_000, SPEECH)], &[], |c| c.longest = MediaTime::from_secs(6));
+    let cut = lines.iter().position(|line| line.contains(" Cut to ")).unwrap();
+    assert!(lines[cut - 1].contains("final 1 u1000") && lines[cut + 1].contains("final 1"), "{lines:?}");
+}
+
+#[test]
+fn an_endpoint_on_demand_ends_what_is_said_and_what_follows_is_another_utterance() {
+    let expected = [
+        "1.030 Quiet to 1.000",
+        "1.030 onset 0 u1000 1.000..1.000 speech to 1.000",
+        "2.000 final 1 u1000 1.000..2.000 speech to 2.000",
+        "2.000 Demand to 2.000",
+        "2.010 Quiet to 2.000",
+        "2.010 onset 0 u2000 2.000..2.000 speech to 2.000",
+        "3.000 final 1 u2000 2.000..3.000 speech to 3.000",
+        "3.000 End to 3.000",
+    ];
+    assert_eq!(settled(&[(2_000, SPEECH)], &[100], |_| {}), expected);
+    let quiet = ["1.200 Demand to 1.000", "1.300 End to 1.300"];
+    assert_eq!(settled(&[(300, PAUSE)], &[20], |_| {}), quiet, "what may be pre-roll stays");
+    assert_eq!(settled(&[], &[], |_| {}), ["0.000 End to 0.000"]);
+}
+
+#[test]
+fn an_endpoint_on_demand_promotes_a_speculation() {
+    let lines = settled(&[(1_000, SPEECH), (500, PAUSE)], &[125], |c| {
+        c.speculate = Some(MediaTime::from_millis(200));
+    });
+    assert!(
+        lines[3].contains("confirm 1 u1000 1.000..2.200") && lines[4] == "2.250 Demand to 2.200",
+        "{lines:?}"
+    );
 }
 
 #[test]

@@ -14,7 +14,8 @@ impl Emitted for Ask {
 
     fn record(&self, log: &mut Self::Log) {
         let pcm = self.pcm();
-        assert_eq!(pcm.is_empty(), self.head.purpose == Purpose::Abandon);
+        let lends_none = matches!(self.head.purpose, Purpose::Abandon | Purpose::Onset | Purpose::Settled(_));
+        assert_eq!(pcm.is_empty(), lends_none);
         log.push((self.head, pcm));
     }
 
@@ -41,7 +42,8 @@ fn talk() -> Vec<Hop> {
 
 #[test]
 fn utterances() {
-    for config in [UtteranceConfig::live(), UtteranceConfig::batch()] {
+    let settling = UtteranceConfig { settle: Some(MediaTime::from_millis(200)), ..UtteranceConfig::live() };
+    for config in [UtteranceConfig::live(), UtteranceConfig::batch(), settling] {
         law::all(|| Utterances::new(&config).unwrap(), &talk());
     }
 }

@@ -1,12 +1,13 @@
 //! Events over HTTP: as Server-Sent Events that resume, over a WebSocket, as ranges of lines.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use engine::event::EventKind;
@@ -191,10 +192,13 @@ struct Followed {
 }
 
 async fn follow(app: &App, filter: Filter, after: Option<&str>) -> Result<Followed, Problem> {
-    // Before the place is known: nothing falls between.
-    let live = app.hub.subscribe();
+    let seat = Arc::clone(&app.event_clients).try_acquire_owned().map_err(|_| {
+        let what = "too many clients follow events (limits.event_clients)";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, what)
+    })?;
     let Place { id, position, is_reset } = place(app, after).await?;
-    let follow = Follow::new(filter, app.readers.clone(), live, app.ending.clone(), position);
+    let live = app.hub.subscribe();
+    let follow = Follow::new(filter, app.readers.clone(), live, app.ending.clone(), position, seat);
     Ok(Followed { follow, id, is_reset })
 }
 

@@ -7,12 +7,12 @@ use bytes::Bytes;
 use engine::event::EventKind;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::problem::Problem;
 use super::readers::Readers;
 use crate::journal::{Range, Stored};
-use crate::publish::{BEHIND_MAX, Published};
+use crate::publish::Published;
 
 /// Events that are read from the journal at a time.
 const PAGE: usize = 500;
@@ -85,18 +85,21 @@ pub(super) struct Follow {
     /// Read from the journal, to be shown.
     page: VecDeque<Stored>,
     is_live: bool,
+    /// One of the clients that may follow at a time.
+    _place: OwnedSemaphorePermit,
 }
 
 impl Follow {
-    /// Shows what comes after `position`. `live` was subscribed before that was decided.
+    /// Shows what comes after `position`.
     pub(super) fn new(
         filter: Filter,
         readers: Arc<Readers>,
         live: Receiver<Arc<Published>>,
         ending: watch::Receiver<bool>,
         position: u64,
+        place: OwnedSemaphorePermit,
     ) -> Self {
-        Self { filter, readers, live, ending, position, page: VecDeque::new(), is_live: false }
+        Self { filter, readers, live, ending, position, page: VecDeque::new(), is_live: false, _place: place }
     }
 
     /// The next event.
@@ -126,15 +129,14 @@ impl Follow {
         }
     }
 
-    /// Reads on in the journal. At its end what is live follows; if that ran away meanwhile, there is more to read.
+    /// Reads on in the journal. At its end what is live follows; meanwhile nothing live is waited for, which would run away
+    /// from a reader with much to read.
     async fn turn_page(&mut self) -> Result<(), Problem> {
+        let live = self.live.resubscribe();
         let range = self.filter.page(self.position, PAGE);
         self.page = self.readers.read(move |reader| reader.range(&range)).await?.into();
-        let ran_away = self.live.len() >= BEHIND_MAX;
-        if ran_away {
-            self.live = self.live.resubscribe();
-        }
-        self.is_live = self.page.is_empty() && !ran_away;
+        self.live = live;
+        self.is_live = self.page.is_empty();
         Ok(())
     }
 

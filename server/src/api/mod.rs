@@ -19,7 +19,7 @@ use axum::http::{StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::{Json, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -51,6 +51,8 @@ pub struct Service {
     pub journal: Arc<Journal>,
     /// Readers of it.
     pub readers: Arc<Readers>,
+    /// Places of clients that follow events.
+    pub event_clients: Arc<Semaphore>,
     /// Metrics of this process.
     pub metrics: PrometheusHandle,
     /// `true` when the service ends: streams end too.

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
+use operators::DecodePolicy;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::setup::{Apart, cores, load_speech};
 use crate::api::{self, App, Readers, Service};
@@ -19,12 +20,12 @@ use crate::host::Host;
 use crate::journal::{Journal, JournalConfig, Opening, Retention};
 use crate::publish::Hub;
 use crate::recognise::{PoolConfig, measure};
-use crate::service::{Feeds, Ground, Lobby, Overview};
+use crate::service::{Feeds, Footing, Ground, Lobby, Overview};
 use crate::telemetry;
 
-/// Time for what arrived before SIGTERM to be analysed and written down.
-const DRAIN: Duration = Duration::from_secs(8);
-/// Time for that to be committed.
+/// Of the time that ending may take, what is for the rest of it.
+const REST: Duration = Duration::from_millis(1_600);
+/// Time for the last events to be committed.
 const COMMIT: Duration = Duration::from_secs(1);
 /// Time for readers to get the last events.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -43,7 +44,8 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let serving = runtime.spawn(api::serve(listener, Arc::clone(&app)));
     say_ready(address, &app, began.elapsed());
     runtime.block_on(attend(args, &app));
-    let left = end(&app);
+    let drain = Duration::from_secs(config.server.drain_secs).saturating_sub(REST);
+    let left = end(&app, drain);
     ending.send_replace(true);
     runtime.block_on(async {
         let _ = serving.await;
@@ -52,7 +54,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
     runtime.shutdown_timeout(Duration::from_millis(100));
     match left {
         0 => Ok(()),
-        left => Err(Failure::Runtime(format!("{left} feeds had not ended after {DRAIN:?}"))),
+        left => Err(Failure::Runtime(format!("{left} feeds had not ended after {drain:?}"))),
     }
 }
 
@@ -82,9 +84,9 @@ fn runtime() -> Result<Runtime, Failure> {
 /// Opens and starts everything but the door.
 fn start(config: &Arc<Config>, runtime: &Runtime, ending: watch::Receiver<bool>) -> Result<App, Failure> {
     let metrics = telemetry::install().map_err(Failure::runtime)?;
-    let host = Arc::new(host(config)?);
+    let (host, language) = host(config)?;
     let overview = Arc::new(Overview::default());
-    let hub = Arc::new(Hub::new(vec![Arc::clone(&overview) as _]));
+    let hub = Arc::new(Hub::new(config.limits.event_lag_max, vec![Arc::clone(&overview) as _]));
     let homeless = || Failure::Usage("state_dir is not configured, and there is no HOME".to_owned());
     let path = config.journal_path().ok_or_else(homeless)?;
     let state_dir = config.state_dir().ok_or_else(homeless)?;
@@ -100,7 +102,15 @@ fn start(config: &Arc<Config>, runtime: &Runtime, ending: watch::Receiver<bool>)
     if let Some(note) = &note {
         tracing::error!("{note}");
     }
-    let ground = Ground::new(host, Arc::clone(&hub), Arc::clone(&journal), note, overview, runtime.handle());
+    let footing = Footing {
+        host: Arc::new(host),
+        language,
+        hub: Arc::clone(&hub),
+        journal: Arc::clone(&journal),
+        journal_note: note,
+        overview,
+    };
+    let ground = Ground::new(footing, runtime.handle());
     let ground = Arc::new(ground.map_err(Failure::runtime)?);
     let docks = Arc::clone(ground.docks());
     let feeds =
@@ -109,7 +119,19 @@ fn start(config: &Arc<Config>, runtime: &Runtime, ending: watch::Receiver<bool>)
     let reception = Arc::new(Lobby::new(ground, Arc::clone(&feeds)));
     let readers = Arc::new(Readers::new(Arc::clone(&journal)));
     let tokens = RwLock::new(Arc::new(tokens(config)?));
-    Ok(Arc::new(Service { feeds, reception, docks, tokens, hub, journal, readers, metrics, ending }))
+    let event_clients = Arc::new(Semaphore::new(config.limits.event_clients));
+    Ok(Arc::new(Service {
+        feeds,
+        reception,
+        docks,
+        tokens,
+        hub,
+        journal,
+        readers,
+        event_clients,
+        metrics,
+        ending,
+    }))
 }
 
 fn tokens(config: &Config) -> Result<Tokens, Failure> {
@@ -120,11 +142,12 @@ fn told(flaws: &[Flaw]) -> String {
     flaws.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-fn host(config: &Config) -> Result<Host, Failure> {
+/// Workers and recognisers, and the only language that these hear, if it is one.
+fn host(config: &Config) -> Result<(Host, Option<&'static str>), Failure> {
     let recognition = &config.recognition;
     if config.profiles.values().all(|profile| !profile.transcript) {
-        let pool = PoolConfig::live(operators::DecodePolicy::default(), None);
-        return Host::start(cores(), Vec::new(), pool).map_err(Failure::runtime);
+        let pool = PoolConfig::live(DecodePolicy::default(), None);
+        return Ok((Host::start(cores(), Vec::new(), pool).map_err(Failure::runtime)?, None));
     }
     let n = recognition.recognisers.unwrap_or_else(cores);
     let mut speech = load_speech(&recognition.model, n, &recognition.language, Apart::Yes)?;
@@ -132,8 +155,9 @@ fn host(config: &Config) -> Result<Host, Failure> {
         Some(recognizer) => Some(measure(&mut **recognizer, 1).map_err(Failure::runtime)?),
         None => None,
     };
-    Host::start(cores(), speech.recognizers, PoolConfig::live(speech.policy, measured))
-        .map_err(Failure::runtime)
+    let language = speech.policy.options.language;
+    let pool = PoolConfig::live(speech.policy, measured);
+    Ok((Host::start(cores(), speech.recognizers, pool).map_err(Failure::runtime)?, language))
 }
 
 fn journal_config(config: &Config, path: PathBuf) -> JournalConfig {
@@ -204,9 +228,9 @@ async fn reload(args: &ServeArgs, app: &App) {
 }
 
 /// Ends the feeds. Answers how many had not ended in time.
-fn end(app: &App) -> usize {
+fn end(app: &App, drain: Duration) -> usize {
     let began = Instant::now();
-    let left = app.feeds.drain(DRAIN);
+    let left = app.feeds.drain(drain);
     if !app.journal.barrier(COMMIT) {
         tracing::error!("the last events could not be committed");
     }

@@ -7,11 +7,11 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Time for the head of a request to arrive, s.
+    /// Time for the head of a request to arrive, and for which a connection may be idle before it, s.
     #[schema(minimum = 1, maximum = 600)]
     pub header_secs: u64,
     /// Longest head of a request, bytes.
-    #[schema(minimum = 1_024, maximum = 1_048_576)]
+    #[schema(minimum = 8_192, maximum = 1_048_576)]
     pub header_bytes: usize,
     /// Time for the body of a request to arrive, s. Audio that is pushed has no such limit.
     #[schema(minimum = 1, maximum = 600)]
@@ -19,9 +19,6 @@ pub struct Limits {
     /// Longest body of a request, bytes. Audio that is pushed has no such limit.
     #[schema(minimum = 1_024, maximum = 104_857_600)]
     pub body_bytes: usize,
-    /// Time after which a connection on which nothing is asked is closed, s.
-    #[schema(minimum = 1, maximum = 3_600)]
-    pub idle_secs: u64,
     /// Connections at a time.
     #[schema(minimum = 1, maximum = 65_535)]
     pub connections: usize,
@@ -40,9 +37,6 @@ pub struct Limits {
     /// Events by which a client that follows them may be behind. Then it is cut, and told where to go on.
     #[schema(minimum = 16, maximum = 1_000_000)]
     pub event_lag_max: usize,
-    /// Size of the events by which a client that follows them may be behind, KiB.
-    #[schema(minimum = 64, maximum = 1_048_576)]
-    pub event_lag_kib: usize,
     /// Guests at a time: feeds that live as long as the WebSocket that brings their audio.
     #[schema(minimum = 0, maximum = 10_000)]
     pub guests: usize,
@@ -61,14 +55,12 @@ impl Default for Limits {
             header_bytes: 16_384,
             body_secs: 30,
             body_bytes: 1_048_576,
-            idle_secs: 60,
             connections: 1_024,
             connections_per_address: 128,
             requests_per_sec: 50,
             requests_burst: 200,
             event_clients: 256,
             event_lag_max: 1_000,
-            event_lag_kib: 4_096,
             guests: 32,
             message_bytes: 1_048_576,
             feeds: 256,

@@ -14,6 +14,8 @@ pub(super) const A_DATE: &str = "a date or time";
 /// What a file says, and where.
 pub(super) struct Tree<'a> {
     text: &'a str,
+    /// Where lines begin, bytes.
+    lines: Vec<usize>,
     /// Everything that JSON can say; `null` for what it cannot.
     pub(super) root: Value,
     /// Where keys and array elements begin, bytes, by their path.
@@ -25,7 +27,9 @@ pub(super) struct Tree<'a> {
 impl<'a> Tree<'a> {
     /// Reads `text`; errors are those of TOML.
     pub(super) fn parse(text: &'a str) -> Result<Self, Vec<ConfigError>> {
-        let mut tree = Self { text, root: Value::Null, places: BTreeMap::new(), odd: BTreeMap::new() };
+        let lines = [0].into_iter().chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        let (places, odd) = (BTreeMap::new(), BTreeMap::new());
+        let mut tree = Self { text, lines, root: Value::Null, places, odd };
         let (table, errors) = DeTable::parse_recoverable(text);
         if errors.is_empty() {
             tree.root = tree.table(table.get_ref(), "");
@@ -61,7 +65,16 @@ impl<'a> Tree<'a> {
     }
 
     fn error_at(&self, at: usize, flaw: Flaw) -> ConfigError {
-        ConfigError::new(position(self.text, at), flaw)
+        ConfigError::new(self.position(at), flaw)
+    }
+
+    /// Line and column, from 1, of the byte at `at`; at the very end of a file, of its last line that has something.
+    fn position(&self, at: usize) -> (usize, usize) {
+        let at = if at >= self.text.len() { self.text.trim_end_matches('\n').len() } else { at };
+        let line = self.lines.partition_point(|start| *start <= at).max(1);
+        let start = self.lines.get(line - 1).copied().unwrap_or(0);
+        let column = self.text.get(start..at).map_or(0, |before| before.chars().count()) + 1;
+        (line, column)
     }
 
     fn table(&mut self, table: &DeTable<'_>, path: &str) -> Value {
@@ -121,15 +134,4 @@ fn parent(path: &str) -> Option<&str> {
     };
     let cut = quoted(path).or_else(|| path.rfind(['.', '[']))?;
     path.get(..cut)
-}
-
-/// Line and column, from 1, of the byte at `at`.
-fn position(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..at.min(text.len())).unwrap_or(text);
-    // At the very end of a file: on its last line, not on one that it has not.
-    let before = before.strip_suffix('\n').filter(|_| before.len() == text.len()).unwrap_or(before);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let line = before.matches('\n').count() + 1;
-    let column = before.get(line_start..).map_or(0, |line| line.chars().count()) + 1;
-    (line, column)
 }

@@ -48,13 +48,15 @@ impl Keeper {
         (self.retention != Retention::default()).then_some(self.due_at)
     }
 
-    /// Does a little, if it is time to: `wall_ms` is now. A failure is left to the next step.
-    pub(super) fn step(&mut self, store: &Store, now: Instant, wall_ms: i64) {
+    /// Does a little, if it is time to: `wall_ms` is now. Whether there was anything to do. A failure is left to the next
+    /// step.
+    pub(super) fn step(&mut self, store: &Store, now: Instant, wall_ms: i64) -> bool {
         if self.due_at().is_none_or(|due_at| now < due_at) {
-            return;
+            return false;
         }
         let has_more = self.take_oldest(store, wall_ms).unwrap_or(false) || give_back(store).unwrap_or(false);
         self.due_at = if has_more { now } else { now + INTERVAL };
+        has_more
     }
 
     /// Whether there may be more.

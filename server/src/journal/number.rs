@@ -16,6 +16,15 @@ pub(super) struct Prepared {
     pub(super) record: Record,
 }
 
+/// When something comes into the hand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment<'a> {
+    /// When it was handed over, by the run's own clock, us.
+    pub(super) run_us: i64,
+    /// Why events before it may have been lost.
+    pub(super) why: &'a str,
+}
+
 /// What is written next.
 #[derive(Debug, Default)]
 pub(super) struct Hand {
@@ -28,21 +37,15 @@ pub(super) struct Hand {
 }
 
 impl Hand {
-    /// Takes an event that was handed over at `run_us`, after what says what was lost before it, because of `why`.
-    pub(super) fn take(
-        &mut self,
-        posted: Posted,
-        run_us: i64,
-        store: &mut Store,
-        waiting: &Waiting,
-        why: &str,
-    ) {
+    /// Takes an event, after what says what was lost before it.
+    pub(super) fn take(&mut self, posted: Posted, moment: Moment<'_>, store: &mut Store, waiting: &Waiting) {
         let Posted { mut record, sequence, .. } = posted;
         let run = (record.envelope.data.feed.clone(), record.envelope.data.epoch);
         let mut stream = self.stream(&run, store);
         if sequence > stream.expected.unwrap_or(1) {
             for lost in waiting.lost_before(&run, sequence) {
-                self.lost(&run, &mut stream, &lost, run_us, store, why);
+                let gap = gap(&run, stream.next, &lost, moment.why);
+                self.push(gap, HandOver { run_us: moment.run_us, total_us: None }, &mut stream, store);
             }
         }
         stream.expected = sequence.checked_add(1);
@@ -51,35 +54,18 @@ impl Hand {
         }
         let total_us = record.total.filter(|_| record.envelope.data.latency.is_some());
         let total_us = total_us.map(|total| i64::try_from(total.as_micros()).unwrap_or(i64::MAX));
-        self.push(record, HandOver { run_us, total_us }, &mut stream, store);
+        self.push(record, HandOver { run_us: moment.run_us, total_us }, &mut stream, store);
         self.n_posted += 1;
         store.streams.insert(run, stream);
     }
 
     /// Says what was lost of a feed of which nothing more waits.
-    pub(super) fn take_lost(&mut self, run: &Run, lost: &Lost, run_us: i64, store: &mut Store, why: &str) {
+    pub(super) fn take_lost(&mut self, run: &Run, lost: &Lost, moment: Moment<'_>, store: &mut Store) {
         let mut stream = self.stream(run, store);
-        self.lost(run, &mut stream, lost, run_us, store, why);
+        let gap = gap(run, stream.next, lost, moment.why);
+        self.push(gap, HandOver { run_us: moment.run_us, total_us: None }, &mut stream, store);
         stream.expected = lost.last.checked_add(1);
         store.streams.insert(run.clone(), stream);
-    }
-
-    fn lost(
-        &mut self,
-        run: &Run,
-        stream: &mut Stream,
-        lost: &Lost,
-        run_us: i64,
-        store: &mut Store,
-        why: &str,
-    ) {
-        let report = GapReport::events_lost(&format!("{} events could not be kept because {why}", lost.n));
-        let body = Body::Gap(report);
-        let data = Data { feed: run.0.clone(), epoch: run.1, span: lost.span, body, latency: None };
-        let id = EventId::Durable(u64::try_from(stream.next).unwrap_or(0));
-        let envelope = Envelope::new(id, data, lost.time.clone(), String::new());
-        let record = Record { envelope, total: None };
-        self.push(record, HandOver { run_us, total_us: None }, stream, store);
     }
 
     fn stream(&mut self, run: &Run, store: &mut Store) -> Stream {
@@ -113,4 +99,13 @@ impl Hand {
         stream.next += 1;
         self.events.push(Prepared { row, record });
     }
+}
+
+/// Event number `next` of `run`, which says what was lost.
+fn gap(run: &Run, next: i64, lost: &Lost, why: &str) -> Record {
+    let body =
+        Body::Gap(GapReport::events_lost(&format!("{} events could not be kept because {why}", lost.n)));
+    let data = Data { feed: run.0.clone(), epoch: run.1, span: lost.span, body, latency: None };
+    let id = EventId::Durable(u64::try_from(next).unwrap_or(0));
+    Record { envelope: Envelope::new(id, data, lost.time.clone(), String::new()), total: None }
 }

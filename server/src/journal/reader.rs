@@ -161,8 +161,13 @@ pub(super) enum Unseen {
 
 /// Rows for [`Reader::rows`].
 pub(super) fn select(condition: &str, order: &str) -> String {
+    select_from("events e", condition, order)
+}
+
+/// The same where `tables`, with `events e` among them, say in which order to look.
+pub(super) fn select_from(tables: &str, condition: &str, order: &str) -> String {
     format!(
-        "SELECT {EVENT_COLUMNS}, b.run_us, b.wall_ms, b.crc FROM events e LEFT JOIN batches b ON b.batch = e.batch \
+        "SELECT {EVENT_COLUMNS}, b.run_us, b.wall_ms, b.crc FROM {tables} LEFT JOIN batches b ON b.batch = e.batch \
          WHERE {condition} {order}"
     )
 }

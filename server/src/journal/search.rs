@@ -9,8 +9,9 @@ use rusqlite::params;
 
 use super::error::JournalError;
 use super::finals::{Said, said};
-use super::reader::{Reader, Unseen, from_ms, select};
+use super::reader::{Reader, Unseen, from_ms, select, select_from};
 use super::row::EventRow;
+use super::store::wire;
 
 /// Longest query, characters.
 pub const QUERY_CHARS_MAX: usize = 1_000;
@@ -77,18 +78,17 @@ impl Reader {
     /// Utterances with what `query` asks for, the newest first.
     pub fn search(&mut self, query: &Search) -> Result<Vec<Hit>, JournalError> {
         let terms = terms(&query.text).ok_or(JournalError::Query { max: QUERY_CHARS_MAX })?;
-        let before = query.before.unwrap_or(u64::MAX).min(i64::MAX as u64);
-        let mut all = vec![format!("e.cursor < {before}"), "e.kind = 'transcript.final'".to_owned()];
+        let before = wire(query.before.unwrap_or(u64::MAX));
+        // Quoted once more, as a text of SQL. It is the only place where a caller's words get into a statement.
+        let mut all = vec![format!("said MATCH '{}' AND said.rowid < {before}", terms.replace('\'', "''"))];
         if !query.feeds.is_empty() {
             all.push(format!("e.stream IN ({})", self.streams_of(&query.feeds)?));
         }
         all.extend(query.from.map(|from| format!("e.{}", from_ms(from, ">="))));
         all.extend(query.to.map(|to| format!("e.{}", from_ms(to, "<"))));
-        // Quoted once more, as a text of SQL. It is the only place where a caller's words get into a statement.
-        let found =
-            format!("e.cursor IN (SELECT rowid FROM said WHERE said MATCH '{}')", terms.replace('\'', "''"));
-        all.push(found);
-        let sql = select(&all.join(" AND "), "ORDER BY e.cursor DESC");
+        // The index of words gives the newest first: what is not asked for is not looked up.
+        let tables = "said CROSS JOIN events e ON e.cursor = said.rowid";
+        let sql = select_from(tables, &all.join(" AND "), "ORDER BY said.rowid DESC");
         let found = self.rows(&sql, query.limit, Unseen::Skipped, |event, line| Ok(Some((event, line))))?;
         found.iter().map(|(event, line)| self.hit(event, line, &terms)).collect()
     }

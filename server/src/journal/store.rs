@@ -5,6 +5,7 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, params};
@@ -314,6 +315,8 @@ fn set(conn: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
+    // Nobody else should write. Who does is waited for as for a full disk: by trying again.
+    conn.busy_timeout(Duration::from_millis(200))?;
     conn.set_prepared_statement_cache_capacity(32);
     // Before the first table is made, or never: https://sqlite.org/pragma.html#pragma_auto_vacuum
     conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
@@ -354,7 +357,7 @@ pub(super) fn n_events(path: &Path) -> Result<u64, JournalError> {
 pub(super) fn connect_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
-    conn.busy_timeout(std::time::Duration::from_secs(5))?;
+    conn.busy_timeout(Duration::from_secs(5))?;
     strict(&conn)?;
     Ok(conn)
 }

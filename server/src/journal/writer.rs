@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::Retention;
 use super::keep::Keeper;
-use super::number::{Hand, Prepared};
+use super::number::{Hand, Moment, Prepared};
 use super::row::EventRow;
 use super::stamp::{Recent, Stamp, complete, complete_record};
 use super::state::{Health, Status};
@@ -56,7 +56,8 @@ struct Work {
     /// Whether it was tried to write them by themselves.
     has_stamped: bool,
     committed_at: Option<Instant>,
-    has_log: bool,
+    /// When the log was written to last. `None`: all of it is in the file.
+    logged_at: Option<Instant>,
     n_shown: u64,
     why_lost: String,
 }
@@ -78,7 +79,7 @@ impl Writer {
             unstamped: Vec::new(),
             has_stamped: false,
             committed_at: None,
-            has_log: true,
+            logged_at: Some(Instant::now()),
             n_shown: 0,
             why_lost: TOO_FAST.to_owned(),
         };
@@ -117,8 +118,8 @@ impl Writer {
                 self.work.stuck = Some(posted);
                 break;
             }
-            let run_us = self.work.run_us(posted.at);
-            self.work.hand.take(posted, run_us, &mut self.store, &self.waiting, &self.work.why_lost);
+            let moment = Moment { run_us: self.work.run_us(posted.at), why: &self.work.why_lost };
+            self.work.hand.take(posted, moment, &mut self.store, &self.waiting);
         }
         self.gather_lost();
         self.status.lock().in_hand = self.work.hand.n_posted + u64::from(self.work.stuck.is_some());
@@ -132,8 +133,8 @@ impl Writer {
         for (run, lost) in self.waiting.lost_at_rest() {
             // What cannot be looked up cannot be written either: it counts as lost with the next event of the feed.
             if self.store.look_up(&run).is_ok() {
-                let run_us = self.work.run_us(Instant::now());
-                self.work.hand.take_lost(&run, &lost, run_us, &mut self.store, &self.work.why_lost);
+                let moment = Moment { run_us: self.work.run_us(Instant::now()), why: &self.work.why_lost };
+                self.work.hand.take_lost(&run, &lost, moment, &mut self.store);
             }
         }
     }
@@ -209,7 +210,7 @@ impl Writer {
         self.work.unstamped.push((batch, stamp));
         self.work.has_stamped = false;
         self.work.committed_at = Some(now);
-        self.work.has_log = true;
+        self.work.logged_at = Some(now);
         let Hand { events, n_posted, .. } = std::mem::take(&mut self.work.hand);
         self.work.n_shown += n_posted;
         {
@@ -243,12 +244,13 @@ impl Writer {
         if stamp_at.is_some_and(|at| at <= now) {
             self.stamp();
         }
-        if keep_at.is_some_and(|at| at <= now) {
-            self.keeper.step(&self.store, now, Timestamp::now().as_millisecond());
-            self.work.has_log = true;
+        if keep_at.is_some_and(|at| at <= now)
+            && self.keeper.step(&self.store, now, Timestamp::now().as_millisecond())
+        {
+            self.work.logged_at = Some(now);
         }
         if quiet_at.is_some_and(|at| at <= now) {
-            self.work.has_log = false;
+            self.work.logged_at = None;
             // What stays in the log is as good there.
             let _ = self.store.checkpoint("PASSIVE");
         }
@@ -261,11 +263,11 @@ impl Writer {
 
     fn chores(&self) -> Chores {
         let work = &self.work;
-        let after = |wait, is_due: bool| work.committed_at.filter(|_| is_due).map(|at| at + wait);
+        let is_bare = !work.unstamped.is_empty() && !work.has_stamped;
         Chores {
-            stamp_at: after(STAMP_AFTER, !work.unstamped.is_empty() && !work.has_stamped),
+            stamp_at: work.committed_at.filter(|_| is_bare).map(|at| at + STAMP_AFTER),
             keep_at: self.keeper.due_at(),
-            quiet_at: after(QUIET, work.has_log),
+            quiet_at: work.logged_at.map(|at| at + QUIET),
         }
     }
 

@@ -72,6 +72,18 @@ impl WallClock {
         }
     }
 
+    /// How long before `at` the audio up to `position` was heard, as far as is known. Zero for a file.
+    #[must_use]
+    pub fn age(&self, position: MediaTime, at: Instant) -> Duration {
+        match self {
+            Self::File { .. } => Duration::ZERO,
+            Self::Live(LiveClock { now, .. }) => {
+                let age = shift(now.wall, signed(now.instant, at)).duration_since(self.at(position));
+                Duration::try_from(age).unwrap_or(Duration::ZERO)
+            }
+        }
+    }
+
     /// When `position` was heard.
     #[must_use]
     pub fn at(&self, position: MediaTime) -> Timestamp {

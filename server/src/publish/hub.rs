@@ -8,9 +8,6 @@ use tokio::sync::broadcast;
 
 use super::Record;
 
-/// Published events that a reader may fall behind; then it is cut off and has to resume from the journal.
-pub const BEHIND_MAX: usize = 1_000;
-
 /// An event that became visible.
 #[derive(Debug)]
 pub struct Published {
@@ -42,15 +39,16 @@ impl fmt::Debug for Hub {
 
 impl Default for Hub {
     fn default() -> Self {
-        Self::new(Vec::new())
+        Self::new(1_000, Vec::new())
     }
 }
 
 impl Hub {
-    /// A hub that shows everything to `witnesses` first.
+    /// A hub that shows everything to `witnesses` first. A reader may be `behind_max` events behind, which are held once
+    /// for all of them; then it is cut off and has to resume from the journal.
     #[must_use]
-    pub fn new(witnesses: Vec<Arc<dyn Witness>>) -> Self {
-        Self { readers: broadcast::Sender::new(BEHIND_MAX), witnesses }
+    pub fn new(behind_max: usize, witnesses: Vec<Arc<dyn Witness>>) -> Self {
+        Self { readers: broadcast::Sender::new(behind_max.max(1)), witnesses }
     }
 
     /// Shows an event to all readers.
@@ -60,7 +58,7 @@ impl Hub {
         let _ = self.readers.send(published);
     }
 
-    /// Everything published from now on. A reader that is [`BEHIND_MAX`] behind gets `Lagged`.
+    /// Everything published from now on. A reader that is too far behind gets `Lagged`.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Published>> {
         self.readers.subscribe()

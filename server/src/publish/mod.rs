@@ -8,7 +8,7 @@ mod tally;
 mod thread;
 
 pub use clock::WallClock;
-pub use hub::{BEHIND_MAX, Hub, Published, Witness};
+pub use hub::{Hub, Published, Witness};
 pub use record::{FeedIdentity, Now, Passage, Record, Recorder};
 pub use tally::Tally;
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use engine::budget::Budgets;
-use engine::event::{Body, ClockStep, Data, Envelope, Event, EventId, Heartbeat, Latency, Phase, Stages};
+use engine::event::{
+    Body, ClockStep, Data, Envelope, Event, EventId, FeedState, Heartbeat, Latency, Phase, Stages,
+};
 use engine::latency::Arrivals;
 use engine::time::{MediaTime, Span};
 use jiff::Timestamp;
@@ -12,6 +14,12 @@ use super::clock::{WallClock, rfc3339};
 
 /// Blocks whose arrival is remembered: 40 s of a live feed, longer than any transcript may take.
 const ARRIVALS: usize = 2_048;
+
+/// What arrives within this time of a feed that goes live, before it or after it, may be a burst of old audio: a
+/// server sends what it has to whoever connects (Icecast within 0.5 s), and an encoder what it kept during a stall.
+const BURST: Duration = Duration::from_millis(1_250);
+/// Audio that was heard longer than this before it arrived is old. Less is a server that sends in pieces.
+const OLD: Duration = Duration::from_millis(250);
 
 /// Name and epoch of a feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +73,7 @@ impl Now {
 pub struct Record {
     /// As it goes over the wire.
     pub envelope: Envelope<Body>,
-    /// Arrival to visible. `None` where nothing arrived.
+    /// Arrival to visible. `None` where nothing arrived, or what arrived was old audio of a burst.
     pub total: Option<Duration>,
 }
 
@@ -75,6 +83,8 @@ pub struct Recorder {
     identity: FeedIdentity,
     clock: WallClock,
     arrivals: Arrivals,
+    /// When the feed went live last.
+    live_at: Option<Instant>,
     durable: u64,
     ephemeral: u64,
     budgets: Budgets,
@@ -88,6 +98,7 @@ impl Recorder {
             identity,
             clock,
             arrivals: Arrivals::new(ARRIVALS),
+            live_at: None,
             durable: 0,
             ephemeral: 0,
             budgets: Budgets::default(),
@@ -128,8 +139,13 @@ impl Recorder {
         let kind = event.kind();
         let id = self.next_id(kind.is_ephemeral());
         let heard = fact_position(&event);
+        if matches!(&event.body, Body::Feed(feed) if feed.state == FeedState::Live) {
+            self.live_at = Some(passage.stated_at);
+        }
         let is_reaction = passage.taken_at.is_some();
         let arrived = if is_reaction { self.arrivals.at(event.proof) } else { Some(passage.stated_at) };
+        // No promise holds for what was old before we had it.
+        let arrived = arrived.filter(|&at| !(is_reaction && self.is_burst(event.proof, at)));
         let total = arrived.map(|at| now.saturating_duration_since(at));
         let algorithmic = event.proof.saturating_sub(event.span.end).to_duration();
         let latency = total.zip(self.budgets.of(kind)).map(|(total, budget)| {
@@ -144,6 +160,12 @@ impl Recorder {
         };
         let time = rfc3339(self.clock.at(heard));
         Record { envelope: Envelope::new(id, data, time, rfc3339(wall)), total }
+    }
+
+    /// Whether the audio up to `proof` came at `at` in a burst, as far as is known by now.
+    fn is_burst(&self, proof: MediaTime, at: Instant) -> bool {
+        let is_near = |live: Instant| at.max(live).saturating_duration_since(at.min(live)) <= BURST;
+        self.live_at.is_some_and(is_near) && self.clock.age(proof, at) > OLD
     }
 
     fn next_id(&mut self, ephemeral: bool) -> EventId {
@@ -187,7 +209,7 @@ fn stages(passage: Passage, arrived: Instant, now: Instant) -> Stages {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use engine::event::{Gap, GapReason, Meter};
+    use engine::event::{Feed, Gap, GapReason, Meter};
 
     use super::*;
 
@@ -221,5 +243,35 @@ mod tests {
             (stages.lane, stages.operators, stages.queue, stages.publish),
             (Some(10), Some(5), Some(100), Some(5))
         );
+    }
+
+    /// Four seconds arrive at once when the feed goes live; then a second more, in time.
+    #[test]
+    fn no_promise_holds_for_a_burst_of_old_audio() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let identity = FeedIdentity { name: "wxyz".into(), epoch: 1 };
+        let mut recorder = Recorder::new(identity, WallClock::live());
+        let total = |recorder: &mut Recorder, proof_ms, body: Body, taken_at, now_ms| {
+            let proof = MediaTime::from_millis(proof_ms);
+            let passage = Passage { taken_at, stated_at: at(10), queued: None, recognised: None };
+            let now = Now { instant: at(now_ms), wall: Timestamp::UNIX_EPOCH };
+            let record = recorder.record(Event::new(Span::new(proof, proof), proof, body), passage, now);
+            assert_eq!(record.total.is_some(), record.envelope.data.latency.is_some());
+            record.total.map(|total| total.as_millis())
+        };
+        let live = Feed { state: FeedState::Live, reason: None, codec: None, rate_hz: None, channels: None };
+        assert_eq!(total(&mut recorder, 0, live.into(), None, 20), Some(10));
+        (1..=40).for_each(|n| recorder.arrived(MediaTime::from_millis(100 * n), at(5)));
+        recorder.arrived(MediaTime::from_millis(5_000), at(1_005));
+        let gap = || Body::from(Gap { frames: 5, reason: GapReason::Loss });
+        let mut check = |proof_ms, expected| {
+            assert_eq!(total(&mut recorder, proof_ms, gap(), Some(at(10)), 2_005), expected, "{proof_ms}");
+        };
+        check(100, None);
+        check(3_700, None);
+        // At the live edge, in the burst and after it.
+        check(4_000, Some(2_000));
+        check(5_000, Some(1_000));
     }
 }

@@ -22,21 +22,33 @@ pub struct Ground {
     /// What was wrong with it, if anything.
     pub(super) journal_note: Option<String>,
     pub(super) overview: Arc<Overview>,
+    /// The only language that the recognisers hear. `None`: they tell by themselves.
+    pub(super) language: Option<&'static str>,
     pub(super) docks: Arc<Docks>,
     pub(super) beats: Beats,
     pub(super) runtime: Handle,
 }
 
+/// What has to be there before the ground is.
+pub struct Footing {
+    /// Workers and recognisers.
+    pub host: Arc<Host>,
+    /// The only language that the recognisers hear. `None`: they tell by themselves.
+    pub language: Option<&'static str>,
+    /// What becomes visible.
+    pub hub: Arc<Hub>,
+    /// What became visible; opened just now.
+    pub journal: Arc<Journal>,
+    /// What was wrong with it, if anything.
+    pub journal_note: Option<String>,
+    /// What is known of each feed.
+    pub overview: Arc<Overview>,
+}
+
 impl Ground {
-    /// `journal_note`: what was wrong with the journal when it was opened, just now.
-    pub fn new(
-        host: Arc<Host>,
-        hub: Arc<Hub>,
-        journal: Arc<Journal>,
-        journal_note: Option<String>,
-        overview: Arc<Overview>,
-        runtime: &Handle,
-    ) -> io::Result<Self> {
+    /// On `footing`, with `runtime` for sockets.
+    pub fn new(footing: Footing, runtime: &Handle) -> io::Result<Self> {
+        let Footing { host, language, hub, journal, journal_note, overview } = footing;
         Ok(Self {
             host,
             hub,
@@ -44,6 +56,7 @@ impl Ground {
             opened_at: Timestamp::now(),
             journal_note,
             overview,
+            language,
             docks: Arc::default(),
             beats: Beats::start()?,
             runtime: runtime.clone(),

@@ -14,7 +14,7 @@ mod store;
 
 pub use docks::Docks;
 pub use feeds::{ChangeError, Declared, FeedView, Feeds};
-pub use ground::Ground;
+pub use ground::{Footing, Ground};
 pub use guest::{GUEST_TEMPO, Guest, GuestSpec, Reception, Refusal, guest_live_config};
 pub use overview::{FeedStatus, Overview, State};
 pub use reception::Lobby;

@@ -108,7 +108,9 @@ impl Overview {
     /// A feed is not running any more, or cannot, and no event of its own says so.
     pub fn down(&self, feed: &str, reason: &str) {
         if let Some(view) = self.view(feed) {
-            let status = &mut lock(&view).status;
+            let view = &mut *lock(&view);
+            view.telemetry.over();
+            let status = &mut view.status;
             status.state = State::Down;
             status.reason = Some(reason.to_owned());
         }
@@ -116,7 +118,10 @@ impl Overview {
 
     /// A feed is forgotten.
     pub fn forget(&self, feed: &str) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(feed);
+        let forgotten = self.0.write().unwrap_or_else(PoisonError::into_inner).remove(feed);
+        if let Some(view) = forgotten {
+            lock(&view).telemetry.over();
+        }
     }
 
     /// Where a feed's counts go.

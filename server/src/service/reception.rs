@@ -52,6 +52,13 @@ impl Lobby {
         let utterances = analysis.utterances.as_ref().map(|utterances| spec.utterances(utterances));
         let off = || Refusal::Failed(format!("profile {DEFAULT_PROFILE} recognises no speech"));
         analysis.utterances = Some(utterances.ok_or_else(off)?);
+        if let (Some(asked), Some(heard)) = (&spec.language, self.ground.language)
+            && !asked.eq_ignore_ascii_case(heard)
+            && !asked.to_ascii_lowercase().starts_with(&format!("{heard}-"))
+        {
+            let model = &config.recognition.model;
+            return Err(Refusal::Wrong(format!("language {asked}: the model {model} is run for {heard} only")));
+        }
         let rules = spec.keyword_rules().map_err(|error| Refusal::Wrong(format!("keywords: {error}")))?;
         let name = spec.feed.as_str();
         Ok(Setup {

@@ -156,6 +156,13 @@ impl Telemetry {
         self.watermark.set(end.as_secs_f64());
     }
 
+    /// The feed does not run any more: nothing of it is late, and nobody is to be woken.
+    pub fn over(&self) {
+        self.lag.set(0.0);
+        self.degrade_level.set(0.0);
+        self.state(FeedState::Ended);
+    }
+
     fn state(&self, now: FeedState) {
         for state in FeedState::LASTING {
             let labels = self.labels(&[("state", state.name())]);

@@ -114,8 +114,9 @@ fn check(text: &str) -> bool {
         Err(errors) => {
             let is_toml = toml::de::DeTable::parse(text).is_ok();
             assert!(!errors.is_empty() && errors.is_sorted(), "{errors:?}\n{text}");
+            let lines: Vec<&str> = text.split('\n').collect();
             for error in errors {
-                let line = text.split('\n').nth(error.line - 1);
+                let line = lines.get(error.line - 1);
                 let n_chars = line.map(|line| line.chars().count());
                 assert!(n_chars.is_some_and(|n| (1..=n + 1).contains(&error.column)), "{error}\n{text}");
                 assert!(!error.message.is_empty() && !error.message.contains('\n'), "{error}\n{text}");
@@ -158,7 +159,7 @@ fn deep_and_long_files_are_refused_without_harm() {
         format!("x = {}", "{a=".repeat(100_000)),
         format!("{long} = 1"),
         format!("state_dir = {long}"),
-        "[[feeds]]\n".repeat(10_000),
+        "[[feeds]]\n".repeat(50_000),
     ] {
         assert!(!check(&text));
     }

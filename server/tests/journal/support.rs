@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 use engine::event::{Body, Event, Heartbeat, Meter, SpokenWord, Transcript};
 use engine::time::{MediaTime, Span};
 use jiff::Timestamp;
-use server::journal::{Journal, JournalConfig, JournalSink, Opening, Range, Stored};
+use server::journal::{Journal, JournalConfig, JournalSink, Opening, Range, Retention, Stored};
 use server::publish::{FeedIdentity, Hub, Now, Passage, Published, Recorder, Sink, WallClock};
 use tempfile::TempDir;
 use tokio::sync::broadcast;
 
 /// Longer than anything here takes; only a failure waits so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Events that may wait to be looked at by a test: more than any makes.
+const READERS_BEHIND: usize = 100_000;
 
 /// A journal in a folder of its own, and all that it shows.
 pub(crate) struct Bench {
@@ -38,7 +41,7 @@ impl Bench {
     }
 
     pub(crate) fn with(config: JournalConfig) -> Self {
-        let hub = Arc::new(Hub::default());
+        let hub = Arc::new(Hub::new(READERS_BEHIND, Vec::new()));
         let seen = hub.subscribe();
         let path = config.path.clone();
         let (journal, opening) = Journal::open(config, Arc::clone(&hub)).unwrap();
@@ -56,7 +59,7 @@ impl Bench {
     /// All that was shown since it was asked last, once everything posted is visible.
     pub(crate) fn shown(&mut self) -> Vec<Arc<Published>> {
         assert!(self.journal().barrier(PATIENCE), "{:?}", self.journal().state());
-        std::iter::from_fn(|| self.seen.try_recv().ok()).collect()
+        self.shown_now()
     }
 
     pub(crate) fn read(&self, range: Range) -> Vec<Stored> {
@@ -67,10 +70,19 @@ impl Bench {
         self.read(all())
     }
 
+    /// All that was shown since it was asked last.
+    pub(crate) fn shown_now(&mut self) -> Vec<Arc<Published>> {
+        std::iter::from_fn(|| self.seen.try_recv().ok()).collect()
+    }
+
     /// Closes the journal and opens it again.
     pub(crate) fn reopen(&mut self) {
+        self.reopen_with(Retention::default());
+    }
+
+    pub(crate) fn reopen_with(&mut self, retention: Retention) {
         self.journal.take().unwrap().close();
-        let config = JournalConfig::new(&self.path);
+        let config = JournalConfig { retention, ..JournalConfig::new(&self.path) };
         let (journal, opening) = Journal::open(config, Arc::clone(&self.hub)).unwrap();
         (self.journal, self.opening) = (Some(journal), opening);
     }

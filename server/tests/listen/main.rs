@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod client;
+mod crowd;
+mod faults;
+mod parameters;
 mod sdks;
 mod service;
 #[path = "../support/mod.rs"]

@@ -49,7 +49,8 @@ fn killed_again_and_again_nothing_shown_is_lost() {
         let reading =
             reading.spawn(move || follow.filter(|shown| shown.id.is_some()).collect::<Vec<Shown>>()).unwrap();
         service.until("live", |event| kind(event) == "feed.live");
-        std::thread::sleep(pause(Duration::from_millis(1_500)));
+        // The fault comes when it comes.
+        std::thread::park_timeout(pause(Duration::from_millis(1_500)));
         service.kill();
         for Shown { id: place, event, .. } in reading.join().unwrap() {
             let before = shown.insert(id(&event).to_owned(), event.clone());

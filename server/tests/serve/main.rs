@@ -8,6 +8,8 @@ mod crash;
 mod doors;
 mod ending;
 mod feeds;
+mod guests;
 mod readers;
 mod rig;
+mod slo;
 mod speech;

@@ -86,10 +86,9 @@ fn a_reader_that_begins_in_the_middle_of_it_all_misses_nothing() {
             let mut ended = 0;
             let mut seen = Vec::new();
             for shown in reader {
-                if shown.event.is_object() && shown.id.is_some() {
-                    ended += u32::from(kind(&shown.event) == "feed.ended");
-                    seen.push((shown.id.unwrap(), id(&shown.event).to_owned()));
-                }
+                let Some(place) = shown.id.filter(|_| shown.event.is_object()) else { continue };
+                ended += u32::from(kind(&shown.event) == "feed.ended");
+                seen.push((place, id(&shown.event).to_owned()));
                 if ended == 4 {
                     break;
                 }

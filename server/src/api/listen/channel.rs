@@ -81,6 +81,11 @@ impl Channel {
         self.is_heard
     }
 
+    /// Whether the audio came to an end of its own, or that of the client.
+    pub(super) fn is_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
     /// Channels of the audio, 0 as long as nobody knows.
     pub(super) fn n_channels(&self) -> usize {
         self.n_channels
@@ -203,8 +208,8 @@ impl Channel {
         if let Some((span, transcript)) =
             self.partial.take_if(|(_, transcript)| transcript.utterance <= settled)
         {
-            let end = span.end.max(self.settled);
-            say(Message::Results(self.results(end, &transcript.words)));
+            let last = transcript.words.last().map_or(span.end, |word| word.span.end);
+            say(Message::Results(self.results(last.max(self.settled), &transcript.words)));
         }
     }
 

@@ -17,7 +17,7 @@ use super::ids::hex;
 use super::pieces::Pieces;
 use super::session::{Close, Note, Sent};
 use super::wire::{Message, Said};
-use crate::ingest::{Dock, Gone, Handed, Hint, Visitor};
+use crate::ingest::{Dock, Handed, Hint, Visitor};
 
 /// Longest part of a message that is sent back because it makes no sense, characters.
 const ECHO_CHARS_MAX: usize = 500;
@@ -37,21 +37,15 @@ enum End {
     Closed,
     /// It is gone.
     Gone,
-    /// The feed takes nothing any more; the writer is told by the feed.
+    /// The feed was over before it began; the writer is told by the feed.
     Over,
     /// It made a mistake, or was silent for too long.
     Failed(Close),
 }
 
-impl From<Gone> for End {
-    fn from(_: Gone) -> Self {
-        Self::Over
-    }
-}
-
 impl Reader {
-    /// Reads until the client is gone.
-    pub(super) async fn run(mut self, docks: &[Dock], hint: Hint) {
+    /// Reads to the end. Answers whether there is somebody who waits for the rest.
+    pub(super) async fn run(mut self, docks: &[Dock], hint: Hint) -> bool {
         let mut hash = Sha256::new();
         let mut n_bytes = 0;
         let end = match enter(docks, &hint, &self.request_id).await {
@@ -75,9 +69,10 @@ impl Reader {
             }
         };
         if matches!(end, End::Gone) {
-            return;
+            return false;
         }
         while let Some(Ok(_)) = self.stream.next().await {}
+        true
     }
 
     /// Hands on what the client sends, until there is a reason to stop.
@@ -100,7 +95,7 @@ impl Reader {
                 ws::Message::Binary(bytes) if bytes.is_empty() => return Err(End::Closed),
                 ws::Message::Binary(bytes) => {
                     take(&bytes);
-                    self.hand(visitors, bytes).await?;
+                    self.hand(visitors, bytes).await;
                 }
                 ws::Message::Text(text) => self.hear(visitors, text.as_str()).await?,
                 ws::Message::Close(_) => return Err(End::Gone),
@@ -111,14 +106,14 @@ impl Reader {
         }
     }
 
-    async fn hand(&mut self, visitors: &[Visitor], bytes: Bytes) -> Result<(), End> {
+    /// What follows the end that a container knows of goes nowhere; the writer is told by the feed where it matters.
+    async fn hand(&mut self, visitors: &[Visitor], bytes: Bytes) {
         let at = Instant::now();
         for (stream_idx, piece) in self.pieces.cut(bytes) {
             if let Some(visitor) = visitors.get(stream_idx) {
-                visitor.hand(Handed::Bytes(piece, at)).await?;
+                let _ = visitor.hand(Handed::Bytes(piece, at)).await;
             }
         }
-        Ok(())
     }
 
     async fn hear(&mut self, visitors: &[Visitor], text: &str) -> Result<(), End> {
@@ -128,7 +123,8 @@ impl Reader {
             Ok(Said::Finalize { channel }) => {
                 let is_meant = |idx: usize| channel.is_none_or(|channel| channel == idx);
                 for (_, visitor) in visitors.iter().enumerate().filter(|(idx, _)| is_meant(*idx)) {
-                    visitor.hand(Handed::Endpoint).await?;
+                    // Of a feed that is over everything is final.
+                    let _ = visitor.hand(Handed::Endpoint).await;
                 }
             }
             Ok(Said::Configure {}) => {

@@ -104,10 +104,11 @@ impl Session {
         let Some(writer) = Writer::new(sink, of_reader, streams, limits) else { return };
         let reading = reader.run(&docks, query.hint());
         let writing = writer.run(&query, &origin, created);
-        tokio::pin!(reading);
+        tokio::pin!(reading, writing);
         tokio::select! {
-            () = &mut reading => {}
-            () = writing => {
+            // A client whose side is closed may still read; where it does not, writing fails.
+            is_there = &mut reading => if is_there { writing.await },
+            () = &mut writing => {
                 // Too late for an answer: the connection is dropped.
                 let _ = timeout(FAREWELL, reading).await;
             }

@@ -73,8 +73,11 @@ impl Writer {
 
     /// Says what the feeds say. Answers why there is no more of it.
     async fn follow(&mut self) -> Result<Close, Deaf> {
-        let mut is_reading = true;
+        let (mut is_reading, mut is_over) = (true, false);
         loop {
+            if is_over && self.sent.is_some() {
+                return Ok(Close::Done);
+            }
             tokio::select! {
                 biased;
                 note = self.notes.recv(), if is_reading => match note {
@@ -87,20 +90,23 @@ impl Writer {
                     Ok(event) => self.take(&event).await?,
                     Err(RecvError::Lagged(_) | RecvError::Closed) => return Ok(Close::Failed),
                 },
-                is_whole = &mut self.done => {
-                    return if is_whole { self.drain().await } else { Ok(Close::Failed) };
+                is_whole = &mut self.done, if !is_over => {
+                    match if is_whole { self.drain().await? } else { Some(Close::Failed) } {
+                        Some(close) => return Ok(close),
+                        None => is_over = true,
+                    }
                 }
             }
         }
     }
 
-    /// Says what is left after the last event of all feeds.
-    async fn drain(&mut self) -> Result<Close, Deaf> {
+    /// Says what is left after the last event of all feeds. Answers how it ends; `None`: as the client wishes.
+    async fn drain(&mut self) -> Result<Option<Close>, Deaf> {
         loop {
             match self.events.try_recv() {
                 Ok(event) => self.take(&event).await?,
                 Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Lagged(_) | TryRecvError::Closed) => return Ok(Close::Failed),
+                Err(TryRecvError::Lagged(_) | TryRecvError::Closed) => return Ok(Some(Close::Failed)),
             }
         }
         while let Ok(note) = self.notes.try_recv() {
@@ -108,12 +114,10 @@ impl Writer {
                 self.sent = Some(sent);
             }
         }
-        let is_heard = self.channels.iter().all(|(_, channel)| channel.is_heard());
-        Ok(match &self.sent {
-            Some(sent) if is_heard || sent.n_bytes == 0 => Close::Done,
-            // A feed ends before its client where its audio cannot be decoded.
-            Some(_) | None => Close::NoAudio,
-        })
+        // What cannot be decoded ends without being told to, or was never heard. A container knows its end, too.
+        let is_audio = self.channels.iter().all(|(_, channel)| channel.is_heard() && channel.is_ended());
+        let is_empty = self.sent.as_ref().is_some_and(|sent| sent.n_bytes == 0);
+        Ok((!is_audio && !is_empty).then_some(Close::NoAudio))
     }
 
     async fn take(&mut self, published: &Published) -> Result<(), Deaf> {

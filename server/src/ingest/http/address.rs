@@ -108,6 +108,7 @@ fn without_secrets(text: &str) -> String {
     let text = text.split(['?', '#']).next().unwrap_or("");
     match (text.split_once("://"), text.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
+        (None, Some((_, rest))) => rest.to_owned(),
         _ => text.to_owned(),
     }
 }
@@ -153,6 +154,7 @@ mod tests {
         assert!(
             !wrong("http//user:pass@host").contains("pass") || !wrong("rtsp://u:p@h/?t=1").contains("u:p")
         );
+        assert!(!wrong("https:/user:secret@").contains("secret"));
         assert_eq!(wrong("rtsp://u:p@h/x?t=1"), format!("rtsp://h/x: scheme rtsp, expected {EXPECTED}"));
         assert!(wrong("http://").contains("empty host") && wrong("not an address").contains("expected"));
     }

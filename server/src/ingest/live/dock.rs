@@ -147,8 +147,10 @@ async fn receive(quay: &mut Quay, place: &str, config: LiveConfig, outlet: &Outl
         outlet.send(Message::Opened { number, hint, age: Duration::ZERO }).await?;
         let bytes = take_in(handed, place, config, outlet);
         let reason = outlet.unless_given_up(number, bytes).await?.unwrap_or_else(|| GIVEN_UP.to_owned());
-        // What was said is said: nobody knows when the next one comes.
-        outlet.send(Message::Endpoint).await?;
+        if config.reconnect {
+            // What was said is said: nobody knows when the next one comes.
+            outlet.send(Message::Endpoint).await?;
+        }
         outlet.send(Message::Closed).await?;
         if !config.reconnect {
             return outlet.tell(FeedState::Ended, reason).await;

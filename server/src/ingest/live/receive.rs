@@ -64,8 +64,8 @@ pub(super) async fn run(
     shared: Arc<Shared>,
 ) {
     let outlet = Outlet { messages, shared };
-    let mut receiving =
-        Receiving { address, config, outlet, tail: Tail::default(), number: 0, is_open: false };
+    let (tail, number) = (Tail::default(), 0);
+    let mut receiving = Receiving { address, config, outlet, tail, number, is_open: false, is_heard: false };
     // An abandoned feed has nobody to tell.
     let _ = receiving.run().await;
 }
@@ -79,6 +79,8 @@ struct Receiving {
     number: u64,
     /// Whether it waits for more of that.
     is_open: bool,
+    /// Whether that gave audio: nothing is joined to what the decoder does not understand.
+    is_heard: bool,
 }
 
 impl Receiving {
@@ -91,6 +93,10 @@ impl Receiving {
                     let reason = self.connection(response).await?;
                     if self.outlet.shared.heard.swap(false, Relaxed) {
                         backoff.reset();
+                        self.is_heard = true;
+                    }
+                    if !self.tail.is_whole() {
+                        self.close().await?;
                     }
                     if !self.config.reconnect {
                         self.close().await?;
@@ -137,7 +143,7 @@ impl Receiving {
         let (number, outlet, tail) = (self.number, &self.outlet, &mut self.tail);
         let bytes = pass(tap, held, seam, outlet, tail);
         let ended = self.outlet.unless_given_up(number, bytes).await?;
-        if ended.is_none() || !self.tail.is_whole() {
+        if ended.is_none() {
             self.close().await?;
         }
         Ok(ended.map_or_else(|| GIVEN_UP.to_owned(), |reason| format!("{}: {reason}", self.address)))
@@ -162,18 +168,21 @@ impl Receiving {
 
     /// Lets the decoder go on, or begin anew. Answers from where in `held`.
     async fn join(&mut self, held: &Held, hint: Hint) -> Result<usize, Abandoned> {
-        if let Some(seam) = held.only_seam(&self.tail).filter(|_| self.is_open) {
+        // Decoding may have lagged behind until now.
+        let is_heard = self.is_heard || self.outlet.shared.heard.load(Relaxed);
+        let may_go_on = self.is_open && is_heard;
+        if let Some(seam) = held.only_seam(&self.tail).filter(|_| may_go_on) {
             return Ok(seam);
         }
         let length = length(held.audio(), hint.clone()).await;
-        if let Some(seam) = held.seam(&self.tail, length).filter(|_| self.is_open) {
+        if let Some(seam) = held.seam(&self.tail, length).filter(|_| may_go_on) {
             return Ok(seam);
         }
         self.close().await?;
         self.number += 1;
         let opened = Message::Opened { number: self.number, hint, age: held.age(length) };
         self.outlet.send(opened).await?;
-        self.is_open = true;
+        (self.is_open, self.is_heard) = (true, false);
         Ok(0)
     }
 
