@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-journal soak-faults bench-peers deny install clean
+.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-journal bench-serve soak soak-faults bench-peers deny install clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 AIRCHECK ?= cargo run --locked --release --quiet --bin aircheck --
@@ -10,6 +10,7 @@ MODEL ?=
 ARGS ?= --help
 FEEDS ?=
 BENCH_ARGS ?=
+ROWS ?=
 SECS ?=
 
 help: ## lists the tasks
@@ -62,6 +63,14 @@ soak-faults: setup ## the faults of docs/guarantees in their long counts: kills,
 bench-feeds: setup ## many feeds at once, each promise beside what they get; one table: FEEDS="24 40" BENCH_ARGS=--finals
 	$(AIRCHECK) models pull
 	cargo bench --locked -p aircheck-server --bench feeds -- $(BENCH_ARGS) $(FEEDS)
+
+bench-serve: setup ## the service as a user runs it, each promise beside what was measured: ROWS="ready many"
+	$(AIRCHECK) models pull
+	cargo bench --locked -p aircheck-server --bench serve -- $(BENCH_ARGS) $(ROWS)
+
+soak: setup ## 20 feeds with random faults for SECS: memory, descriptors, conservation (the aim is 8 h: SECS=28800)
+	$(AIRCHECK) models pull
+	cargo bench --locked -p aircheck-server --bench serve -- --secs $(or $(SECS),600) $(BENCH_ARGS) soak
 
 bench-peers: setup ## the whole program beside faster-whisper: make bench-peers AUDIO=show.flac
 	@scripts/bench-peers.sh
