@@ -57,7 +57,9 @@ impl Lobby {
             && !asked.to_ascii_lowercase().starts_with(&format!("{heard}-"))
         {
             let model = &config.recognition.model;
-            return Err(Refusal::Wrong(format!("language {asked}: the model {model} is run for {heard} only")));
+            return Err(Refusal::Wrong(format!(
+                "language {asked}: the model {model} is run for {heard} only"
+            )));
         }
         let rules = spec.keyword_rules().map_err(|error| Refusal::Wrong(format!("keywords: {error}")))?;
         let name = spec.feed.as_str();

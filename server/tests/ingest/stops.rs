@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use engine::event::{FeedState, GapReason};
+use engine::event::{FeedState, Gap, GapReason};
+use engine::time::Span;
 use server::ingest::{BackoffConfig, LiveConfig};
 
 use crate::icecast::icecast;
@@ -86,44 +87,87 @@ fn noise(files: &Files) -> (Vec<u8>, Vec<f32>) {
     (mp3, all.channels[0].clone())
 }
 
+/// What was heard of a source around its stop.
+struct Stop {
+    all: Vec<f32>,
+    before: Heard,
+    after: Heard,
+    /// What the source went on with, bytes of its file.
+    jump: usize,
+    /// From its first beginning to its second.
+    between: Duration,
+}
+
+impl Stop {
+    /// A source stops for `length` and goes on `skipped` bytes later, on its old connection or on a new one.
+    fn of(
+        length: Duration,
+        skipped: usize,
+        again: impl FnOnce(SocketAddr, TcpStream, Vec<u8>) -> Pacer,
+    ) -> Self {
+        let files = Files::new();
+        let (mp3, all) = noise(&files);
+        let (_icecast, at) = icecast(files.0.path());
+        let first = Pacer::start(at, mp3.clone());
+        let first_at = first.began_at;
+        wait_for(at, "a.mp3");
+        let (audio, _runtime) = listen(&format!("http://{at}/a.mp3"), config());
+        let mut audio = audio.unwrap();
+        let mut before = hear_until(&mut audio, |heard| heard.n_frames() > 96_000);
+        let (stream, n_bytes) = first.pause();
+        away(length);
+        let jump = n_bytes + skipped;
+        let second = again(at, stream, mp3[jump..].to_vec());
+        let is_away = |heard: &Heard| heard.gaps.iter().any(|(_, gap)| gap.reason == GapReason::Disconnect);
+        join(&mut before, hear_until(&mut audio, is_away));
+        let after = hear_until(&mut audio, |more| more.n_frames() > 144_000);
+        Self { all, before, after, jump, between: second.began_at - first_at }
+    }
+
+    /// The gap is as long as what was not heard, by the pacers' clocks; nothing is heard twice.
+    fn check_gap(&self) {
+        let is_away = |(_, gap): &&(Span, Gap)| gap.reason == GapReason::Disconnect;
+        let gaps: Vec<_> = self.before.gaps.iter().filter(is_away).collect();
+        let [(span, gap)] = gaps[..] else { panic!("{:?}", self.before.gaps) };
+        assert_eq!(gap.frames, 0);
+        let end = last_place(&self.before, &self.all);
+        let start = place(&self.after.channels[0][10_000..12_000], &self.all) - 10_000;
+        let ended = end as f64 / RATE_HZ;
+        let offset = self.jump as f64 / (1_000 * BYTES_PER_MS) as f64;
+        let began = start as f64 / RATE_HZ - offset + self.between.as_secs_f64();
+        let (missing, truth) = (span.duration().to_duration().as_secs_f64(), began - ended);
+        println!("gap {missing:.3} s, not heard for {truth:.3} s");
+        assert!((missing - truth).abs() < TOLERANCE_SECS, "gap {missing} s, truth {truth} s");
+        assert!(start > end, "nothing is heard twice");
+    }
+
+    fn states(&self) -> Vec<FeedState> {
+        let mut states = self.before.states();
+        states.extend(self.after.states());
+        states.dedup();
+        states
+    }
+}
+
 /// Icecast closes listeners of a source that is silent for 10 s, and answers 404 until it is back.
 #[test]
 fn a_source_that_stops_for_14_s_is_a_gap_of_what_was_not_heard() {
-    let files = Files::new();
-    let (mp3, all) = noise(&files);
-    let (_icecast, at) = icecast(files.0.path());
-    let first = Pacer::start(at, mp3.clone());
-    let first_at = first.began_at;
-    wait_for(at, "a.mp3");
-    let (audio, _runtime) = listen(&format!("http://{at}/a.mp3"), config());
-    let mut audio = audio.unwrap();
-    let before = hear_until(&mut audio, |heard| heard.n_frames() > 96_000);
-    let (_silent, n_bytes) = first.pause();
-    away(Duration::from_secs(14));
-    let jump = n_bytes + 200_000;
-    let second = Pacer::start(at, mp3[jump..].to_vec());
-    let (mut heard, mut after) = (before, Heard::default());
-    let more = hear_until(&mut audio, |more| more.gaps.len() == 1);
-    join(&mut heard, more);
-    join(&mut after, hear_until(&mut audio, |more| more.n_frames() > 144_000));
-
+    let again = |at, _silent: TcpStream, bytes| Pacer::start(at, bytes);
+    let stop = Stop::of(Duration::from_secs(14), 200_000, again);
     use FeedState::{Connected, Live, Reconnecting, Stalled};
-    let mut states = heard.states();
-    states.dedup();
-    assert_eq!(states, [Connected, Live, Stalled, Reconnecting, Connected], "{:?}", heard.feeds);
-    assert_eq!(after.states(), [Live]);
-    let [(span, gap)] = heard.gaps.as_slice() else { panic!("{:?}", heard.gaps) };
-    assert_eq!((gap.frames, gap.reason), (0, GapReason::Disconnect));
-    let (end, start) = (last_place(&heard, &all), place(&after.channels[0][10_000..12_000], &all) - 10_000);
-    // When the first and last samples that were heard had been sent, by the pacers' clocks.
-    let ended = end as f64 / RATE_HZ;
-    let offset = jump as f64 / (1_000 * BYTES_PER_MS) as f64;
-    let between = (second.began_at - first_at).as_secs_f64();
-    let began = start as f64 / RATE_HZ - offset + between;
-    let missing = span.duration().to_duration().as_secs_f64();
-    println!("gap {missing:.3} s, not heard for {:.3} s", began - ended);
-    assert!((missing - (began - ended)).abs() < TOLERANCE_SECS, "gap {missing} s, truth {} s", began - ended);
-    assert!(start > end, "nothing is heard twice");
+    assert_eq!(stop.states(), [Connected, Live, Stalled, Reconnecting, Connected, Live]);
+    stop.check_gap();
+}
+
+/// A shorter stop is silence on an open connection.
+#[test]
+fn a_source_that_stops_for_5_s_is_a_gap_of_what_was_not_heard() {
+    // A whole number of frames, each of 384 bytes: the source itself never stopped, nobody heard it.
+    let again = |_, stream, bytes| Pacer::go(stream, bytes, Instant::now());
+    let stop = Stop::of(Duration::from_secs(5), 208 * 384, again);
+    use FeedState::{Connected, Live, Stalled};
+    assert_eq!(stop.states(), [Connected, Live, Stalled, Live]);
+    stop.check_gap();
 }
 
 /// Where in `all` the last of what was heard ends.

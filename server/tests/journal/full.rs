@@ -13,14 +13,14 @@ use server::journal::{Health, JournalConfig};
 
 use crate::support::{Bench, until, value};
 
-/// A small file system in memory.
+/// A file system in memory: small, but with room for what is written each time before it is full.
 struct Small(PathBuf);
 
 impl Small {
     /// `None`: not possible here.
     fn mount(at: &Path) -> Option<Self> {
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(at).stderr(std::process::Stdio::null());
+        mount.args(["-t", "tmpfs", "-o", "size=160m", "tmpfs"]).arg(at).stderr(std::process::Stdio::null());
         mount.status().is_ok_and(|status| status.success()).then(|| Self(at.to_owned()))
     }
 

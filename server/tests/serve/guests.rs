@@ -20,7 +20,8 @@ fn config(limits: &str) -> String {
 fn listen(service: &Service, token: &str, query: &str, audio: &[u8]) -> Result<Vec<Value>, u16> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let mut request = format!("ws://{}/v1/listen?{query}", service.address).into_client_request().unwrap();
+        let mut request =
+            format!("ws://{}/v1/listen?{query}", service.address).into_client_request().unwrap();
         request.headers_mut().insert("authorization", format!("Token {token}").parse().unwrap());
         let (mut socket, _) = match tokio_tungstenite::connect_async(request).await {
             Ok(connected) => connected,

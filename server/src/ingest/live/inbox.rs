@@ -40,6 +40,8 @@ pub(super) struct Inbox {
     bytes: Bytes,
     closed: bool,
     live: bool,
+    /// Nothing came for a while since the last audio.
+    stalled: bool,
     first_at: Option<Instant>,
     last_at: Instant,
     /// When the first bytes arrived after the last audio.
@@ -59,6 +61,7 @@ impl Inbox {
             bytes: Bytes::new(),
             closed: true,
             live: false,
+            stalled: false,
             first_at: None,
             last_at: Instant::now(),
             dry_since: None,
@@ -79,7 +82,7 @@ impl Inbox {
                     self.say(Received::Feed(feed))?;
                 }
                 Some(Message::Stalled) => {
-                    (self.live, self.dry_since) = (false, None);
+                    (self.live, self.stalled, self.dry_since) = (false, true, None);
                     self.say(Received::Endpoint)?;
                     self.say(Received::Feed(state(FeedState::Stalled, None)))?;
                 }
@@ -129,7 +132,7 @@ impl Pipe {
     /// A stretch begins.
     pub(super) fn begin(&self) {
         let mut inbox = self.lock();
-        (inbox.closed, inbox.live) = (false, false);
+        (inbox.closed, inbox.live, inbox.stalled) = (false, false, false);
         (inbox.first_at, inbox.dry_since) = (None, None);
         inbox.bytes = Bytes::new();
     }
@@ -149,6 +152,11 @@ impl Pipe {
     /// Whether the feed was not live until now.
     pub(super) fn goes_live(&self) -> bool {
         !std::mem::replace(&mut self.lock().live, true)
+    }
+
+    /// Whether nothing came for a while before the latest audio.
+    pub(super) fn was_stalled(&self) -> bool {
+        std::mem::take(&mut self.lock().stalled)
     }
 
     /// When the first bytes of this stretch arrived.

@@ -7,6 +7,9 @@
 //! Nothing overtakes: a stall, a title or a lost connection comes out at its place among the frames. Where the puller
 //! is slow, both queues fill, the task stops reading and the server sees a slow listener; memory stays bounded.
 //!
+//! **Media time over a stall.** Where nothing came for a while on an open connection, and then no more at once than can be
+//! heard in the time, the source was silent: the time is a gap.
+//!
 //! **Media time over a reconnection.** A server sends a burst of old audio to new listeners. Where the end of the old
 //! connection is found in it the stream goes on from there, without a gap (see [`stitch`]). Otherwise the stretch ends
 //! with its last frame, and the next one begins `elapsed` later: from the arrival of the last bytes that gave audio to
@@ -17,6 +20,7 @@ mod backoff;
 mod dock;
 mod inbox;
 mod receive;
+mod stall;
 mod stitch;
 
 use std::sync::Arc;
@@ -38,6 +42,7 @@ use super::error::IngestError;
 use super::http::{Address, HttpLimits};
 use super::reader::Reader;
 use inbox::{Inbox, Message, Pipe};
+use stall::Stall;
 
 /// Pieces of a body between task and thread: 1 MiB at most.
 const MESSAGES: usize = 32;
@@ -306,30 +311,62 @@ impl Decoding {
     /// Decodes until the connection ends. The inner result is the decoder's.
     fn drain(&mut self, reader: &mut Reader) -> Result<Result<(), IngestError>, Deaf> {
         let mut joined = false;
-        loop {
+        let mut rate = None;
+        let mut stall: Option<Stall> = None;
+        let ended = loop {
             let decoded = match reader.next() {
                 Ok(Some(decoded)) => decoded,
-                Ok(None) => return Ok(Ok(())),
-                Err(error) => return Ok(Err(error)),
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
             };
             if !std::mem::replace(&mut joined, true) {
                 self.join()?;
             }
             if decoded != Decoded::Frames {
+                self.settle(stall.take())?;
+                if let Decoded::Stream(stream) = &decoded {
+                    rate = Some(stream.format.rate());
+                }
                 self.say(Received::Decoded(decoded))?;
                 continue;
             }
             let at = self.inbox.audio();
-            self.edge = Some((at, GapReason::Disconnect));
+            let edge = self.edge.replace((at, GapReason::Disconnect));
             self.was_heard = true;
             self.shared.heard.store(true, Relaxed);
             if self.inbox.goes_live() {
                 self.say(Received::Feed(state(FeedState::Live, None)))?;
             }
+            if self.inbox.was_stalled() {
+                self.settle(stall.take())?;
+                stall = edge.map(|(edge, _)| Stall::new(edge, at));
+            }
             let mut planes = self.spare.pop().unwrap_or_default();
             planes.copy_from(reader.planes());
-            self.out.blocking_send(Out::Frames { planes, at }).map_err(|_| Deaf)?;
+            match (&mut stall, rate) {
+                (Some(stall), Some(rate)) => stall.hold(planes, at, rate),
+                _ => self.send(planes, at)?,
+            }
+            if stall.as_ref().is_some_and(Stall::is_judged) {
+                self.settle(stall.take())?;
+            }
+        };
+        self.settle(stall)?;
+        Ok(ended)
+    }
+
+    /// Lets go of what was held since a stall, behind the time that was lost in it.
+    fn settle(&mut self, stall: Option<Stall>) -> Result<(), Deaf> {
+        let Some(stall) = stall else { return Ok(()) };
+        let (missing, held) = stall.end();
+        if let Some(elapsed) = missing {
+            self.say(Received::Away { elapsed, reason: GapReason::Disconnect })?;
         }
+        held.into_iter().try_for_each(|(planes, at)| self.send(planes, at))
+    }
+
+    fn send(&self, planes: Planes, at: Instant) -> Result<(), Deaf> {
+        self.out.blocking_send(Out::Frames { planes, at }).map_err(|_| Deaf)
     }
 
     /// A new stretch gives audio: says how long there was none.
