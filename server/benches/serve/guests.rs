@@ -6,6 +6,7 @@
 //! place. Speech ends with the last sound of the recording, or, where breath and noise follow, with its last word.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::time::{sleep_until, timeout};
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::args::Args;
@@ -22,6 +23,7 @@ use crate::processes::Taken;
 use crate::programme::{PCM_BYTES_PER_SEC, sound, speech_pcm};
 use crate::service::{Config, Service};
 use crate::table::Bar;
+use crate::wait;
 
 const N_GUESTS: usize = 4;
 const QUERY: &str = "model=nova-3&encoding=linear16&sample_rate=16000&channels=1&interim_results=true\
@@ -34,6 +36,8 @@ const SILENCE_SECS: usize = 4;
 const SOUND_DBFS: f64 = -50.0;
 /// How far the same word may be from its place, s.
 const SHIFT_SECS: f64 = 0.5;
+/// What a guest says who only looks in.
+const VISIT_SECS: usize = 2;
 /// Longest wait for an end.
 const PATIENCE: Duration = Duration::from_secs(30);
 const SEEN_SECS_MAX: f64 = 2.5;
@@ -140,35 +144,60 @@ impl Talk {
     }
 
     async fn with(&self, address: SocketAddr) -> Heard {
-        let stream = TcpStream::connect(address).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        let connected = client_async(format!("ws://{address}/v1/listen?{QUERY}"), stream).await;
-        let (mut socket, _) = connected.unwrap_or_else(|error| panic!("a guest was not let in: {error}"));
+        let connected = connect(address).await;
+        let mut socket = connected.unwrap_or_else(|error| panic!("a guest was not let in: {error}"));
         let mut came = Vec::new();
-        let began = play(&mut socket, &self.pcm, &mut came).await;
+        let began = play(&mut socket, &self.pcm, &mut came).await.expect("a connection that holds");
         hear(&came, began, self.speech_end)
     }
 }
 
-/// Sends audio as it is spoken, and listens until the end; when it began.
-async fn play(socket: &mut WebSocketStream<TcpStream>, pcm: &[u8], came: &mut Vec<Came>) -> Instant {
+async fn connect(address: SocketAddr) -> Result<WebSocketStream<TcpStream>, tungstenite::Error> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    client_async(format!("ws://{address}/v1/listen?{QUERY}"), stream).await.map(|(socket, _)| socket)
+}
+
+/// Guests that say a word and go, one after the other: how many could stay, and how many could not.
+pub(crate) fn come_and_go(address: SocketAddr, is_over: &AtomicBool) -> (u64, u64) {
+    let mut word = speech_pcm(0);
+    word.truncate(VISIT_SECS * PCM_BYTES_PER_SEC);
+    let (mut n_in, mut n_refused) = (0, 0);
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    while !is_over.load(Ordering::Relaxed) {
+        let visit = async {
+            let mut socket = connect(address).await.ok()?;
+            play(&mut socket, &word, &mut Vec::new()).await
+        };
+        if runtime.block_on(visit).is_some() {
+            n_in += 1;
+        } else {
+            n_refused += 1;
+            wait::until(Instant::now() + Duration::from_secs(1));
+        }
+    }
+    (n_in, n_refused)
+}
+
+/// Sends audio as it is spoken, and listens until the end; when it began. `None`: the connection broke.
+async fn play(socket: &mut WebSocketStream<TcpStream>, pcm: &[u8], came: &mut Vec<Came>) -> Option<Instant> {
     let began = Instant::now();
     for (piece_idx, piece) in (1..).zip(pcm.chunks(PCM_BYTES_PER_SEC / PIECES_PER_SEC)) {
         let due = began + Duration::from_secs(1) * piece_idx / PIECES_PER_SEC as u32;
         loop {
             tokio::select! {
                 () = sleep_until(due.into()) => break,
-                message = socket.next() => note(&message.unwrap().unwrap(), came),
+                message = socket.next() => note(&message?.ok()?, came),
             }
         }
-        socket.send(Message::Binary(piece.to_vec().into())).await.unwrap();
+        socket.send(Message::Binary(piece.to_vec().into())).await.ok()?;
     }
     let close = json!({"type": "CloseStream"}).to_string();
-    socket.send(Message::Text(close.into())).await.unwrap();
-    while let Some(Ok(message)) = timeout(PATIENCE, socket.next()).await.expect("an end in time") {
-        note(&message, came);
+    socket.send(Message::Text(close.into())).await.ok()?;
+    while let Some(message) = timeout(PATIENCE, socket.next()).await.ok()? {
+        note(&message.ok()?, came);
     }
-    began
+    Some(began)
 }
 
 fn note(message: &Message, came: &mut Vec<Came>) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::args::Args;
 use crate::processes::Taken;
 use crate::programme::{PERIOD_SECS, SIGNAL_PROFILE, signal_mp3};
-use crate::reader::{Came, Follow};
+use crate::reader::{Came, Ended, Follow};
 use crate::service::{Config, Service, is_live};
 use crate::station::Station;
 use crate::table::Bar;
@@ -93,7 +93,11 @@ fn load(service: &Service, length: Duration) -> Load {
     thread::scope(|scope| {
         let read = || {
             let mut seen = Load::default();
-            follow.read(&is_over, |came| seen.take(&came));
+            // What is missed counts as an alert that was not told.
+            let ended = follow.read(&is_over, |came| seen.take(&came));
+            if ended != Ended::Asked {
+                println!("  the reader was stopped: {ended:?}");
+            }
             seen
         };
         let reader = thread::Builder::new().name("reader".into()).spawn_scoped(scope, read).unwrap();

@@ -75,6 +75,17 @@ pub(crate) struct Came<'a> {
     pub(crate) at_ms: f64,
 }
 
+/// How reading ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// As it was asked to.
+    Asked,
+    /// It was not let in.
+    Refused,
+    /// The service ended it: the reader was too slow, or the service ends.
+    Cut,
+}
+
 /// What is read.
 #[derive(Clone, Debug)]
 pub(crate) struct Follow {
@@ -86,22 +97,23 @@ pub(crate) struct Follow {
 }
 
 impl Follow {
-    /// Reads until `is_over`, or until the service ends it, and gives every event to `take`. Whether it was let in.
-    pub(crate) fn read(&self, is_over: &AtomicBool, mut take: impl FnMut(Came<'_>)) -> bool {
+    /// Reads until `is_over`, or until the service ends it, and gives every event to `take`.
+    pub(crate) fn read(&self, is_over: &AtomicBool, mut take: impl FnMut(Came<'_>)) -> Ended {
         let last = self.after.as_ref().map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
         let headers = format!("Accept: text/event-stream\r\n{last}");
-        let Ok(stream) = ask(self.address, &self.path, &headers) else { return false };
+        let Ok(stream) = ask(self.address, &self.path, &headers) else { return Ended::Refused };
         stream.set_read_timeout(Some(LOOK)).unwrap();
         let mut lines = Lines::default();
         let mut piece = vec![0; PIECE];
         while !is_over.load(Ordering::Relaxed) {
             match read(&stream, &mut piece) {
-                Some(0) => break,
+                Some(0) if lines.is_let_in => return Ended::Cut,
+                Some(0) => return Ended::Refused,
                 Some(n) => lines.push(&piece[..n], now_ms(), &mut take),
                 None => {}
             }
         }
-        lines.is_let_in
+        Ended::Asked
     }
 }
 

@@ -114,6 +114,12 @@ impl Service {
         answer.and_then(|answer: Value| answer["feeds"].as_array().cloned()).unwrap_or_default()
     }
 
+    /// How many series there are to scrape.
+    pub(crate) fn n_metrics(&self) -> usize {
+        let text = get(self.address, "/metrics").unwrap_or_default();
+        text.lines().filter(|line| !line.starts_with('#')).count()
+    }
+
     /// The value of a metric without labels, or with exactly `labels`; NaN where there is none.
     pub(crate) fn metric(&self, name: &str) -> f64 {
         let text = get(self.address, "/metrics").unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Days of bad weather in minutes: feeds whose sources stall, break, send garbage and refuse, readers that come and go;
-//! what the service takes over that time, and whether it loses count of anything.
+//! Days of bad weather in minutes: feeds whose sources stall, break, send garbage and refuse, readers and
+//! guests that come and go; what the service takes over that time, and whether it loses count of anything.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -11,8 +11,9 @@ use serde_json::Value;
 
 use crate::args::Args;
 use crate::figures::{Dice, Trend};
+use crate::guests;
 use crate::programme::{SIGNAL_PROFILE, signal_mp3, speech_mp3};
-use crate::reader::{Came, Follow};
+use crate::reader::{Came, Ended, Follow};
 use crate::service::{Config, Service};
 use crate::station::Station;
 use crate::storm::Storm;
@@ -53,9 +54,15 @@ pub(crate) fn measure(args: &Args) -> Vec<Bar> {
             let read = move || come_and_go(follow, dice, is_over, visits);
             thread::Builder::new().name("reader".into()).spawn_scoped(scope, read).unwrap();
         }
+        let (address, over) = (service.address, &is_over);
+        let visit = move || guests::come_and_go(address, over);
+        let guests = thread::Builder::new().name("guests".into()).spawn_scoped(scope, visit).unwrap();
         wait::looking(length, SAMPLE, |at| seen.look(&mut service, at));
         is_over.store(true, Ordering::Relaxed);
+        let (n_in, n_refused) = guests.join().unwrap();
+        println!("  {n_in} guests, {n_refused} not let in");
     });
+    println!("  {} lines of metrics", service.n_metrics());
     let (feeds, n_deaths) = (service.feeds(), service.metric("aircheck_recogniser_deaths_total"));
     let journal = Journal::of(&service);
     let (lives, ends) = (service.lives(), service.end());
@@ -179,8 +186,8 @@ impl Journal {
         let [p50, p99] = self.visible_secs.map(|secs| secs * 1e3);
         println!("  journal: visible after p50 {p50:.0} ms, p99 {p99:.0} ms");
         [
-            Bar::most("events that wait for the journal at the end", self.waiting, WAITING_MAX, "events"),
-            Bar::most("events that the journal dropped", self.dropped, 0.0, "events"),
+            Bar::most("events that wait for the journal at the end", self.waiting, WAITING_MAX, ""),
+            Bar::most("events that the journal dropped", self.dropped, 0.0, ""),
         ]
     }
 }
@@ -242,7 +249,7 @@ fn come_and_go(mut follow: Follow, mut dice: Dice, is_over: &AtomicBool, visits:
         let leave_at = Instant::now() + Duration::from_secs_f64(dice.between(VISIT_SECS.0, VISIT_SECS.1));
         let is_leaving = AtomicBool::new(false);
         let mut after = follow.after.clone();
-        let is_let_in = follow.read(&is_leaving, |came| {
+        let ended = follow.read(&is_leaving, |came| {
             is_leaving
                 .store(Instant::now() >= leave_at || is_over.load(Ordering::Relaxed), Ordering::Relaxed);
             visits.n_events.fetch_add(1, Ordering::Relaxed);
@@ -250,9 +257,9 @@ fn come_and_go(mut follow: Follow, mut dice: Dice, is_over: &AtomicBool, visits:
             visits.holes.lock().unwrap().extend(hole(&mut last, &came));
         });
         visits.n_visits.fetch_add(1, Ordering::Relaxed);
-        visits.n_refused.fetch_add(u64::from(!is_let_in), Ordering::Relaxed);
         follow.after = after;
-        if !is_let_in {
+        if ended == Ended::Refused {
+            visits.n_refused.fetch_add(1, Ordering::Relaxed);
             wait::until(Instant::now() + Duration::from_secs(1));
         }
     }

@@ -13,7 +13,7 @@ use crate::args::Args;
 use crate::figures::quantiles;
 use crate::processes::Taken;
 use crate::programme::{SIGNAL_PROFILE, signal_mp3};
-use crate::reader::{Came, Follow};
+use crate::reader::{Came, Ended, Follow};
 use crate::service::{Config, Service};
 use crate::station::Station;
 use crate::table::Bar;
@@ -62,7 +62,9 @@ fn with_clients(service: &Service, n_clients: usize, length: Duration) -> Vec<Ba
         cores(service.taken().cpu_secs, before.0),
         cores(Taken::here(), before.1)
     );
+    let n_stopped = all.n_stopped;
     vec![
+        Bar::new(format!("{clients}: refused or cut off"), n_stopped.to_string(), "0", n_stopped == 0),
         all.durable.bar(&format!("durable event to {clients}, p99"), DURABLE_MS_MAX),
         all.ephemeral.bar(&format!("ephemeral event to {clients}, p99"), EPHEMERAL_MS_MAX),
     ]
@@ -73,6 +75,8 @@ fn with_clients(service: &Service, n_clients: usize, length: Duration) -> Vec<Ba
 struct Delays {
     durable: Kind,
     ephemeral: Kind,
+    /// Clients that the service refused or cut off: what they missed may be the slowest of all.
+    n_stopped: u32,
 }
 
 /// Of one kind, ms.
@@ -87,8 +91,8 @@ impl Delays {
     fn read(service: &Service, is_over: &AtomicBool) -> Self {
         let follow = Follow { address: service.address, path: "/v1/events".to_owned(), after: None };
         let mut delays = Self::default();
-        let is_let_in = follow.read(is_over, |came| delays.take(&came));
-        assert!(is_let_in, "a reader was refused");
+        let ended = follow.read(is_over, |came| delays.take(&came));
+        delays.n_stopped = u32::from(ended != Ended::Asked);
         delays
     }
 
@@ -103,6 +107,7 @@ impl Delays {
     fn join(&mut self, other: Self) {
         self.durable.join(other.durable);
         self.ephemeral.join(other.ephemeral);
+        self.n_stopped += other.n_stopped;
     }
 }
 

@@ -84,6 +84,7 @@ fn runtime() -> Result<Runtime, Failure> {
 /// Opens and starts everything but the door.
 fn start(config: &Arc<Config>, runtime: &Runtime, ending: watch::Receiver<bool>) -> Result<App, Failure> {
     let metrics = telemetry::install().map_err(Failure::runtime)?;
+    runtime.spawn(telemetry::upkeep(metrics.clone()));
     let (host, language) = host(config)?;
     let overview = Arc::new(Overview::default());
     let hub = Arc::new(Hub::new(config.limits.event_lag_max, vec![Arc::clone(&overview) as _]));

@@ -6,6 +6,7 @@ mod metric;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use engine::continuity::Conservation;
 use engine::event::{Body, EventKind, FeedState};
@@ -21,11 +22,24 @@ pub use metric::Metric;
 const BUCKETS: [f64; 16] =
     [0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.5, 10.0];
 
-/// Counts in this process, for [`PrometheusHandle::render`] to show.
+/// Time between two upkeeps, as in the exporter of [`serve`].
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Counts in this process, for [`PrometheusHandle::render`] to show. Needs [`upkeep`].
 pub fn install() -> Result<PrometheusHandle, BuildError> {
     let handle = PrometheusBuilder::new().set_buckets(&BUCKETS)?.install_recorder()?;
     Metric::ALL.into_iter().for_each(Metric::describe);
     Ok(handle)
+}
+
+/// Sorts what was measured into buckets, for ever: until then every measurement is kept, which fills the memory where
+/// nobody scrapes.
+pub async fn upkeep(metrics: PrometheusHandle) {
+    let mut due = tokio::time::interval(UPKEEP);
+    loop {
+        due.tick().await;
+        metrics.run_upkeep();
+    }
 }
 
 /// Serves the metrics of this process at `http://address/metrics`, from a thread of its own.
