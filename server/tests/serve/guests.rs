@@ -77,7 +77,7 @@ fn guests_are_let_in_as_it_is_configured() {
     let service = Service::start(dir.path(), &config("guests = 0"));
     let raw = "encoding=linear16&sample_rate=16000";
     assert_eq!(listen(&service, "wrong-secret", raw, &[]).unwrap_err(), 401);
-    assert_eq!(listen(&service, "secret-ingest", raw, &[]).unwrap_err(), 503);
+    assert_eq!(listen(&service, "secret-ingest", raw, &[]).unwrap_err(), 429);
     let dir = scratch();
     let service = Service::start(dir.path(), &config("guests = 1"));
     let german = format!("{raw}&language=de");
