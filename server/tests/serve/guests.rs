@@ -69,6 +69,10 @@ fn what_a_guest_is_told_is_kept() {
     // It was a feed for as long as it was here.
     let feeds = service.ask("GET", "/v1/feeds", &[bearer], "").json();
     assert_eq!(feeds["feeds"].as_array().map(Vec::len), Some(0));
+    // Guests have no series of their own, which would stay for ever.
+    let metrics = service.ask("GET", "/metrics", &[bearer], "").body;
+    assert!(metrics.contains("feed=\"/v1/listen\""), "{metrics}");
+    assert!(!metrics.contains("feed=\"listen-"), "{metrics}");
 }
 
 #[test]
@@ -77,7 +81,7 @@ fn guests_are_let_in_as_it_is_configured() {
     let service = Service::start(dir.path(), &config("guests = 0"));
     let raw = "encoding=linear16&sample_rate=16000";
     assert_eq!(listen(&service, "wrong-secret", raw, &[]).unwrap_err(), 401);
-    assert_eq!(listen(&service, "secret-ingest", raw, &[]).unwrap_err(), 503);
+    assert_eq!(listen(&service, "secret-ingest", raw, &[]).unwrap_err(), 429);
     let dir = scratch();
     let service = Service::start(dir.path(), &config("guests = 1"));
     let german = format!("{raw}&language=de");
