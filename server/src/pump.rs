@@ -82,7 +82,7 @@ pub fn pump(
                 pump.endpoint(spare);
                 spare = pump.spare()?;
             }
-            Step::Note(note) => tracing::warn!("{note}"),
+            Step::Note(note) => pump.note(note, audio),
             Step::End => break,
         }
     }
@@ -147,14 +147,15 @@ impl Pump<'_> {
         if self.stream.replace(stream) == Some(stream) {
             return;
         }
-        let feed = Feed {
-            state: FeedState::Format,
-            reason: None,
-            codec: Some(stream.codec.to_owned()),
-            rate_hz: Some(stream.format.rate().hz()),
-            channels: Some(stream.format.n_channels()),
-        };
-        self.state(audio, feed);
+        self.state(audio, about(stream, None));
+    }
+
+    /// The quality of what follows is not what it could be: said with its format.
+    fn note(&self, note: String, audio: &Audio) {
+        tracing::warn!("{note}");
+        if let Some(stream) = self.stream {
+            self.state(audio, about(stream, Some(note)));
+        }
     }
 
     fn state(&self, audio: &Audio, body: impl Into<engine::event::Body>) {
@@ -179,6 +180,17 @@ impl Pump<'_> {
             parker.park_deadline(due);
         }
         block.arrived(due);
+    }
+}
+
+/// What a feed's audio is, and what is to be known about it.
+fn about(stream: Stream, reason: Option<String>) -> Feed {
+    Feed {
+        state: FeedState::Format,
+        reason,
+        codec: Some(stream.codec.to_owned()),
+        rate_hz: Some(stream.format.rate().hz()),
+        channels: Some(stream.format.n_channels()),
     }
 }
 

@@ -223,3 +223,18 @@ fn what_the_shell_is_told() {
     let models = text(&["models", "list"]);
     assert!(models.contains("tiny.en-q8_0") && models.contains("installed"), "{models}");
 }
+
+#[test]
+fn what_is_to_be_known_about_the_audio_is_an_event() {
+    let dir = scratch();
+    let path = dir.path().join("low.aac");
+    ffmpeg(&["-f", "lavfi", "-i", "sine=440:d=2", "-ar", "22050", "-c:a", "aac"], &path);
+    let output = expect(0, &["analyze", path.to_str().unwrap(), "--no-transcript", "--events", "-"]);
+    let events = events(&output.stdout);
+    let reasons: Vec<_> =
+        of_kind(&events, "feed.format").iter().map(|event| event["data"]["reason"].clone()).collect();
+    assert!(
+        reasons.iter().any(|reason| reason.as_str().is_some_and(|text| text.contains("HE-AAC"))),
+        "{reasons:?}"
+    );
+}

@@ -44,7 +44,7 @@ pub(super) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readines
         Health::Fine => journal.damage,
         Health::Degraded { reason, .. } => Some(reason),
     };
-    let (code, status) = match (*app.ending.borrow(), &journal) {
+    let (code, status) = match (app.feeds.is_ending(), &journal) {
         (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "ending"),
         (false, Some(_)) => (StatusCode::OK, "degraded"),
         (false, None) => (StatusCode::OK, "ready"),

@@ -28,29 +28,21 @@ pub enum FeedsCommand {
     /// Add a feed, for good.
     Add(FeedAddArgs),
     /// Remove a feed that was added so. Its events stay.
-    Remove {
-        /// Which service.
-        #[command(flatten)]
-        server: ServerArgs,
-        /// Its name.
-        name: String,
-    },
+    Remove(FeedArgs),
     /// Pause a feed, for good.
-    Pause {
-        /// Which service.
-        #[command(flatten)]
-        server: ServerArgs,
-        /// Its name.
-        name: String,
-    },
+    Pause(FeedArgs),
     /// Let a paused feed go on.
-    Resume {
-        /// Which service.
-        #[command(flatten)]
-        server: ServerArgs,
-        /// Its name.
-        name: String,
-    },
+    Resume(FeedArgs),
+}
+
+/// A feed of a service.
+#[derive(Debug, Args)]
+pub struct FeedArgs {
+    /// Which service.
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// Its name.
+    pub name: String,
 }
 
 /// `aircheck feeds add`.
@@ -81,14 +73,14 @@ pub struct FeedAddArgs {
 #[derive(Debug, Subcommand)]
 pub enum EventsCommand {
     /// Print what becomes visible, one JSON object a line; over broken connections without a hole.
-    Tail(TailArgs),
+    Tail(WhichEvents),
     /// Print what became visible, one JSON object a line.
     Replay(ReplayArgs),
 }
 
-/// `aircheck events tail`.
+/// Which events of a service.
 #[derive(Debug, Args)]
-pub struct TailArgs {
+pub struct WhichEvents {
     /// Which service.
     #[command(flatten)]
     pub server: ServerArgs,
@@ -98,7 +90,7 @@ pub struct TailArgs {
     /// Only of this type, such as transcript.final. May be given again.
     #[arg(long = "type", value_name = "TYPE")]
     pub kind: Vec<String>,
-    /// Begin after this place; 0 is the beginning. Default: now.
+    /// Begin after this place; 0 is the beginning. Default: `tail` begins now, `replay` at the beginning.
     #[arg(long, value_name = "PLACE")]
     pub after: Option<String>,
 }
@@ -106,24 +98,15 @@ pub struct TailArgs {
 /// `aircheck events replay`.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// Which service.
+    /// Which events.
     #[command(flatten)]
-    pub server: ServerArgs,
-    /// Only of this feed. May be given again.
-    #[arg(long, value_name = "NAME")]
-    pub feed: Vec<String>,
-    /// Only of this type, such as transcript.final. May be given again.
-    #[arg(long = "type", value_name = "TYPE")]
-    pub kind: Vec<String>,
+    pub which: WhichEvents,
     /// Only facts at or after this time, RFC 3339.
     #[arg(long, value_name = "TIME")]
     pub from: Option<String>,
     /// Only facts before this time, RFC 3339.
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
-    /// Begin after this place. Default: the beginning.
-    #[arg(long, value_name = "PLACE")]
-    pub after: Option<String>,
 }
 
 /// `aircheck search`.

@@ -10,7 +10,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use engine::event::LoudnessProfile;
 
-pub use client::{EventsCommand, FeedAddArgs, FeedsCommand, ReplayArgs, SearchArgs, ServerArgs, TailArgs};
+pub use client::{
+    EventsCommand, FeedAddArgs, FeedArgs, FeedsCommand, ReplayArgs, SearchArgs, ServerArgs, WhichEvents,
+};
 
 const AFTER: &str = "\
 Examples:

@@ -59,7 +59,7 @@ pub(super) fn load_apart(model: &str, n: NonZeroUsize) -> Result<Loaded, Failure
 fn find(model: &str) -> Result<Verified, Failure> {
     store()?.resolve(model).map_err(|error| match error {
         ModelError::NotInstalled { .. } => Failure::Runtime(format!(
-            "{error}; fetch it with `aircheck models pull {model}`, or use --no-transcript"
+            "{error}; fetch it with `aircheck models pull {model}`, or do without transcripts (--no-transcript, or transcript = false in all profiles)"
         )),
         other => Failure::runtime(other),
     })

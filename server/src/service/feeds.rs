@@ -124,6 +124,12 @@ impl Feeds {
         Arc::clone(&self.state().config)
     }
 
+    /// Whether feeds are being ended, and none is started any more.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.state().is_ending
+    }
+
     /// All feeds, by name.
     #[must_use]
     pub fn list(&self) -> Vec<FeedView> {

@@ -54,6 +54,9 @@ pub struct FeedStatus {
     /// Channels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<usize>,
+    /// What is to be known about the quality of its audio: of HE-AAC only the lower half is heard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// What the source says is playing. Untrusted text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
@@ -176,6 +179,7 @@ impl View {
         match &record.envelope.data.body {
             Body::Feed(feed) if feed.state == FeedState::Format => {
                 self.status.codec.clone_from(&feed.codec);
+                self.status.note.clone_from(&feed.reason);
                 (self.status.rate_hz, self.status.channels) = (feed.rate_hz, feed.channels);
             }
             Body::Feed(feed) => {

@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::{Ask, Server, query, whole};
-use crate::cli::{EventsCommand, ReplayArgs, TailArgs};
+use crate::cli::{EventsCommand, ReplayArgs, WhichEvents};
 use crate::commands::print;
 use crate::failure::Failure;
 
@@ -24,10 +24,9 @@ pub(super) async fn run(command: &EventsCommand) -> Result<(), Failure> {
 }
 
 /// Prints what becomes visible, for ever; over broken connections without a hole.
-async fn tail(args: &TailArgs) -> Result<(), Failure> {
+async fn tail(args: &WhichEvents) -> Result<(), Failure> {
     let server = Server::new(&args.server)?;
-    let list = |list: &[String]| (!list.is_empty()).then(|| list.join(","));
-    let target = format!("/v1/events?{}", query(&[("feed", list(&args.feed)), ("type", list(&args.kind))]));
+    let target = format!("/v1/events?{}", query(&chosen(args)));
     let mut last = args.after.clone();
     let mut was_connected = false;
     loop {
@@ -45,6 +44,12 @@ async fn tail(args: &TailArgs) -> Result<(), Failure> {
         }
         tokio::time::sleep(AGAIN).await;
     }
+}
+
+/// The parameters that choose events.
+fn chosen(which: &WhichEvents) -> [(&'static str, Option<String>); 2] {
+    let list = |list: &[String]| (!list.is_empty()).then(|| list.join(","));
+    [("feed", list(&which.feed)), ("type", list(&which.kind))]
 }
 
 /// One line of a stream of Server-Sent Events.
@@ -85,13 +90,13 @@ fn lines(body: Incoming) -> impl Stream<Item = String> {
 
 /// Prints a range, page by page.
 async fn replay(args: &ReplayArgs) -> Result<(), Failure> {
-    let server = Server::new(&args.server)?;
-    let list = |list: &[String]| (!list.is_empty()).then(|| list.join(","));
-    let mut after = args.after.clone();
+    let server = Server::new(&args.which.server)?;
+    let mut after = args.which.after.clone();
     loop {
+        let [feeds, kinds] = chosen(&args.which);
         let parameters = [
-            ("feed", list(&args.feed)),
-            ("type", list(&args.kind)),
+            feeds,
+            kinds,
             ("from", args.from.clone()),
             ("to", args.to.clone()),
             ("after", after.clone()),

@@ -4,7 +4,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::{Ask, Server, printable};
-use crate::cli::{FeedAddArgs, FeedsCommand};
+use crate::cli::{FeedAddArgs, FeedArgs, FeedsCommand};
 use crate::commands::print;
 use crate::failure::Failure;
 
@@ -12,19 +12,19 @@ pub(super) async fn run(command: &FeedsCommand) -> Result<(), Failure> {
     match command {
         FeedsCommand::List { server, json } => list(&Server::new(server)?, *json).await,
         FeedsCommand::Add(args) => add(args).await,
-        FeedsCommand::Remove { server, name } => {
+        FeedsCommand::Remove(FeedArgs { server, name }) => {
             let target = format!("/v1/feeds/{name}");
             Server::new(server)?.json(Ask { method: Method::DELETE, ..Ask::get(&target) }).await?;
             print(format!("{name}: removed; its events stay\n").as_bytes())
         }
-        FeedsCommand::Pause { server, name } => turn(&Server::new(server)?, name, "pause", "paused").await,
-        FeedsCommand::Resume { server, name } => turn(&Server::new(server)?, name, "resume", "goes on").await,
+        FeedsCommand::Pause(feed) => turn(feed, "pause", "paused").await,
+        FeedsCommand::Resume(feed) => turn(feed, "resume", "goes on").await,
     }
 }
 
-async fn turn(server: &Server, name: &str, verb: &str, done: &str) -> Result<(), Failure> {
+async fn turn(FeedArgs { server, name }: &FeedArgs, verb: &str, done: &str) -> Result<(), Failure> {
     let target = format!("/v1/feeds/{name}/{verb}");
-    server.json(Ask { method: Method::POST, ..Ask::get(&target) }).await?;
+    Server::new(server)?.json(Ask { method: Method::POST, ..Ask::get(&target) }).await?;
     print(format!("{name}: {done}\n").as_bytes())
 }
 
