@@ -22,7 +22,8 @@ impl Bar {
 
     /// A value that has to stay at or below `max`; one that is not known does not.
     pub(crate) fn most(what: impl Into<String>, value: f64, max: f64, unit: &str) -> Self {
-        Self::new(what, format!("{} {unit}", short(value)), format!("<= {max} {unit}"), value <= max)
+        let with_unit = |value: String| format!("{value} {unit}").trim_end().to_owned();
+        Self::new(what, with_unit(short(value)), with_unit(format!("<= {max}")), value <= max)
     }
 
     pub(crate) const fn holds(&self) -> bool {

@@ -97,13 +97,17 @@ impl Overview {
 
     /// A feed begins; what was known of it is over.
     pub fn begin(&self, feed: &str, epoch: u64) {
+        self.insert(feed, epoch, Telemetry::new(feed.to_owned()));
+    }
+
+    /// A guest's feed begins.
+    pub fn begin_guest(&self, feed: &str, epoch: u64) {
+        self.insert(feed, epoch, Telemetry::of_guest());
+    }
+
+    fn insert(&self, feed: &str, epoch: u64, telemetry: Telemetry) {
         let status = FeedStatus { state: State::Connecting, epoch, coverage: 1.0, ..FeedStatus::default() };
-        let view = View {
-            status,
-            telemetry: Telemetry::new(feed.to_owned()),
-            connection: State::Connecting,
-            open: BTreeSet::new(),
-        };
+        let view = View { status, telemetry, connection: State::Connecting, open: BTreeSet::new() };
         let mut feeds = self.0.write().unwrap_or_else(PoisonError::into_inner);
         feeds.insert(feed.to_owned(), Arc::new(Mutex::new(view)));
     }

@@ -92,12 +92,13 @@ impl Reception for Lobby {
             .map_err(|error| failed(&error))?;
         let events = self.ground.hub.subscribe();
         let epoch = now_secs();
-        self.ground.overview.begin(&name, epoch);
         let setup = self.setup(&spec, &config, epoch)?;
         let mut run = FeedRun::start(setup, Arc::clone(&self.ground.host)).map_err(|error| match error {
             RunError::Refused(refused) => Refusal::Full(refused.to_string()),
             error => failed(&error),
         })?;
+        // Nothing was said yet; and whoever is refused is not remembered.
+        self.ground.overview.begin_guest(&name, epoch);
         self.ground.beats.join(&name, run.post());
         let (last, done) = oneshot::channel();
         let ground = Arc::clone(&self.ground);

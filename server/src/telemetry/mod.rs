@@ -22,6 +22,8 @@ pub use metric::Metric;
 const BUCKETS: [f64; 16] =
     [0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.5, 10.0];
 
+/// Whom all guests are counted as. No feed can have this name.
+const GUESTS: &str = "/v1/listen";
 /// Time between two upkeeps, as in the exporter of [`serve`].
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -89,7 +91,18 @@ impl Telemetry {
     /// For the feed of this name; after [`serve`].
     #[must_use]
     pub fn new(feed: String) -> Self {
-        let gauge = |metric: Metric| metrics::gauge!(metric.name(), "feed" => feed.clone());
+        let label = feed.clone();
+        Self::with(feed, move |metric| gauge!(metric.name(), "feed" => label.clone()))
+    }
+
+    /// For a guest: its latencies, counted with those of all guests. It has no gauges; each guest would leave its own
+    /// behind, for ever.
+    #[must_use]
+    pub fn of_guest() -> Self {
+        Self::with(GUESTS.to_owned(), |_| Gauge::noop())
+    }
+
+    fn with(feed: String, gauge: impl Fn(Metric) -> Gauge) -> Self {
         Self {
             received: gauge(Metric::Received),
             analysed: gauge(Metric::Analysed),
@@ -178,6 +191,9 @@ impl Telemetry {
     }
 
     fn state(&self, now: FeedState) {
+        if self.feed == GUESTS {
+            return;
+        }
         for state in FeedState::LASTING {
             let labels = self.labels(&[("state", state.name())]);
             gauge!(Metric::State.name(), labels).set(if state == now { 1.0 } else { 0.0 });

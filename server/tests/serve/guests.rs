@@ -69,6 +69,10 @@ fn what_a_guest_is_told_is_kept() {
     // It was a feed for as long as it was here.
     let feeds = service.ask("GET", "/v1/feeds", &[bearer], "").json();
     assert_eq!(feeds["feeds"].as_array().map(Vec::len), Some(0));
+    // Guests have no series of their own, which would stay for ever.
+    let metrics = service.ask("GET", "/metrics", &[bearer], "").body;
+    assert!(metrics.contains("feed=\"/v1/listen\""), "{metrics}");
+    assert!(!metrics.contains("feed=\"listen-"), "{metrics}");
 }
 
 #[test]
