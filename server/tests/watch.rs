@@ -75,7 +75,9 @@ fn a_shoutcast_stream_is_heard_to_its_end() {
     }
     for last in of_kind(&events, "transcript.final") {
         let latency = &last["data"]["latency"];
-        assert!(latency["total_ms"].is_u64() && latency["budget_ms"] == 3_000, "{latency}");
+        // Nothing is promised of what was old when it came, and this station sends all of it at once.
+        let is_promised = latency["total_ms"].is_u64() && latency["budget_ms"] == 3_000;
+        assert!(latency.is_null() || is_promised, "{latency}");
         assert_eq!(last["data"]["stable_bytes"], last["data"]["text"].as_str().unwrap().len());
     }
 }
