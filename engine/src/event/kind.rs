@@ -106,6 +106,13 @@ impl EventKind {
         }
     }
 
+    /// The type of this name, short or as on the wire.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let short = name.strip_prefix("aircheck.").and_then(|rest| rest.strip_suffix(".v1")).unwrap_or(name);
+        Self::ALL.into_iter().find(|kind| kind.name() == short)
+    }
+
     /// CloudEvents type: `aircheck.transcript.final.v1`.
     #[must_use]
     pub fn wire_type(self) -> String {

@@ -52,9 +52,7 @@ pub(super) struct EventsQuery {
 impl EventsQuery {
     fn filter(&self, feed: Option<String>) -> Result<Filter, Problem> {
         let kind = |name: String| {
-            let found =
-                EventKind::ALL.into_iter().find(|kind| kind.name() == name || kind.wire_type() == name);
-            found.ok_or_else(|| {
+            EventKind::from_name(&name).ok_or_else(|| {
                 Problem::wrong(format!("type {name:?}, expected one such as transcript.final"))
             })
         };

@@ -54,8 +54,7 @@ fn print_schema(name: Option<&str>) -> Result<(), Failure> {
         let names: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
         return print(format!("{}\n", names.join("\n")).as_bytes());
     };
-    let kind = EventKind::ALL.into_iter().find(|kind| kind.name() == name || kind.wire_type() == name);
-    let kind = kind.ok_or_else(|| {
+    let kind = EventKind::from_name(name).ok_or_else(|| {
         Failure::Usage(format!("event type {name:?}, expected one of those that `aircheck schema` lists"))
     })?;
     let text = serde_json::to_string_pretty(&schema(kind)).map_err(Failure::runtime)?;
