@@ -14,7 +14,7 @@ const DIRECTIONS: [(&str, &[&str]); 6] = [
     ("aircheck-models", &[]),
     ("aircheck-operators", &["aircheck-engine", "aircheck-models"]),
     ("aircheck-server", &["aircheck-engine", "aircheck-models", "aircheck-operators"]),
-    ("aircheck-benches", &["aircheck-engine", "aircheck-models", "aircheck-operators"]),
+    ("aircheck-benches", &["aircheck-engine", "aircheck-loadtest", "aircheck-models", "aircheck-operators"]),
     ("aircheck-loadtest", &["aircheck-engine"]),
 ];
 
@@ -36,8 +36,15 @@ const SERVER_ONLY: [&str; 14] = [
     "tracing-subscriber",
 ];
 
-/// Benches read the recordings that they measure with.
-const BENCHES_TOO: [(&str, &str); 1] = [("aircheck-benches", "symphonia")];
+/// Benches read the recordings that they measure with; the load test is a client (ADR 12).
+const OTHERS_TOO: [(&str, &str); 6] = [
+    ("aircheck-benches", "symphonia"),
+    ("aircheck-loadtest", "hyper"),
+    ("aircheck-loadtest", "hyper-util"),
+    ("aircheck-loadtest", "indicatif"),
+    ("aircheck-loadtest", "tokio"),
+    ("aircheck-loadtest", "tokio-rustls"),
+];
 
 /// One crate root of ours.
 pub(crate) struct Root {
@@ -99,7 +106,7 @@ pub(crate) fn runtimes_outside_server(metadata: &Value) -> Vec<String> {
         .filter(|package| name(package) != "aircheck-server")
         .flat_map(|package| list(&package["dependencies"]).map(move |to| (name(package), name(to))))
         .filter(|(_, to)| SERVER_ONLY.contains(to))
-        .filter(|edge| !BENCHES_TOO.contains(edge))
+        .filter(|edge| !OTHERS_TOO.contains(edge))
         .map(|(from, to)| format!("{from} must not depend on {to}: only the server does"))
         .collect()
 }

@@ -1,0 +1,41 @@
+//! What modes need: something that plays N feeds into a server and says how it went.
+
+use std::time::Duration;
+
+use crate::failure::Failure;
+use crate::measure::{Generator, Measurement, Score};
+use crate::scenario::Disturbance;
+
+/// One run.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// Feeds that play at once.
+    pub n_feeds: usize,
+    /// Time at the start that is not measured.
+    pub warm_up: Duration,
+    /// Time that is.
+    pub length: Duration,
+    /// What is done meanwhile, in order.
+    pub disturbances: Vec<Disturbance>,
+}
+
+/// How a run is doing, once a second.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// Since the run began, warm-up included.
+    pub at: Duration,
+    /// Warm-up and length.
+    pub of: Duration,
+    /// Feeds that play.
+    pub n_feeds: usize,
+    /// What was told so far, judged.
+    pub score: Score,
+    /// How punctual this program was so far.
+    pub generator: Generator,
+}
+
+/// See the module.
+pub trait Rig {
+    /// Plays the load to its end.
+    fn run(&mut self, load: &Load, tell: &mut dyn FnMut(&Progress)) -> Result<Measurement, Failure>;
+}

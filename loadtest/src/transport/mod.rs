@@ -1,0 +1,1 @@
+//! Ways for audio to reach a server.

@@ -1,0 +1,5 @@
+//! What was to be told and what was told: matching the two, and what follows. Knows no socket.
+
+mod observed;
+
+pub use observed::{Alert, Edge, Heard, Observation, Observed, Words};
