@@ -4,7 +4,6 @@
 
 pub mod audio;
 pub mod corpus;
-pub mod english;
 pub mod speech;
 
 use std::time::{Duration, Instant};

@@ -9,6 +9,7 @@ use engine::audio::{Block, Format};
 use engine::event::{Body, Event};
 use engine::operator::{Chain, Operator};
 use engine::time::{MediaTime, SampleRate};
+use loadtest::truth::english::{Errors, words};
 use models::{Recognizer, Transcription};
 use operators::{
     Ask, AskHead, Decoder, Downmix, FrontEnd, HOP_FRAMES, Heard, Kinds, Outcome, Purpose, Resample, Speech,
@@ -16,7 +17,6 @@ use operators::{
 };
 
 use crate::audio::Audio;
-use crate::english::{Errors, words};
 
 /// Frames of a block: 20 ms at 48 kHz.
 const BLOCK_FRAMES: usize = 960;

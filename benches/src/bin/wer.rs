@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use benches::audio::Audio;
 use benches::corpus::{Clip, clips};
-use benches::english::{Errors, words};
 use benches::speech::{Listener, Report, cpu_secs, quantile};
+use loadtest::truth::english::{Errors, words};
 use models::store::{DEFAULT_MODEL, Store};
 use models::whisper::{Whisper, WhisperOptions};
 use models::{CONTEXT_FRAMES_MAX, DecodeOptions, Recognizer, Transcription};

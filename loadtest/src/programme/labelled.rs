@@ -21,9 +21,10 @@ pub struct Programme {
 pub struct Fact {
     /// What.
     pub what: What,
-    /// Where in one round.
+    /// Where in one round; an alert may reach into the next.
     pub span: Span,
-    /// End of the audio that proves it, in one round: latency counts from the due time of that sample.
+    /// End of the audio that proves it, in one round, or in the next if it is beyond the length of one: latency counts
+    /// from the due time of that sample.
     pub proven_at: MediaTime,
 }
 
@@ -32,9 +33,12 @@ pub struct Fact {
 pub enum What {
     /// A word was said; as it is compared: folded (see `truth::english`), never empty.
     Word(String),
+    /// Speech between two pauses: a final has to come of it. Its words, as they are compared, where nobody knows when
+    /// each was said: they count as words, but have no latency. Empty where each word is a fact of its own.
+    Sentence(Vec<String>),
     /// An alert opens, by what is in `span`; it closes where that ends.
     Opens(EventKind),
-    /// It closes.
+    /// It closes: the same span, proven later.
     Closes(EventKind),
 }
 

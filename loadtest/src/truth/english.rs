@@ -1,6 +1,8 @@
 //! Word error rate of English text, after the essentials of Whisper's own normaliser: fillers, contractions,
 //! numbers, titles, spelling. Not a general tool: both sides go through the same folding.
 
+use std::ops::Range;
+
 /// Sounds that nobody transcribes alike.
 const FILLERS: [&str; 8] = ["uh", "um", "hmm", "mm", "mhm", "mmm", "huh", "yknow"];
 /// Written forms and what they are compared as.
@@ -79,13 +81,32 @@ const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy
 /// The words of `text` as they are compared.
 #[must_use]
 pub fn words(text: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    for token in without_notes(text).split_whitespace() {
-        for part in token.replace('%', " % ").split([' ', '-', '\u{2013}', '\u{2014}', '/']) {
+    fold(text.split_whitespace()).into_iter().map(|folded| folded.text).collect()
+}
+
+/// A word as it is compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folded {
+    /// The word, never empty.
+    pub text: String,
+    /// The tokens that it was made of: "twenty five" is one word of two.
+    pub from: Range<usize>,
+}
+
+/// The words of text that is cut into tokens, such as words with their times, as they are compared.
+#[must_use]
+pub fn fold<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Vec<Folded> {
+    let mut folded = Vec::new();
+    let mut depth = 0;
+    for (at, token) in tokens.into_iter().enumerate() {
+        let mut words = Vec::new();
+        let spaced = without_notes(token, &mut depth).replace('%', " % ");
+        for part in spaced.split([' ', '-', '\u{2013}', '\u{2014}', '/']) {
             push_word(part, &mut words);
         }
+        folded.extend(words.into_iter().map(|text| Folded { text, from: at..at + 1 }));
     }
-    numbers(&words)
+    numbers(folded)
 }
 
 /// Words wrong against a reference of `n_words`.
@@ -126,19 +147,18 @@ impl Errors {
     }
 }
 
-/// Leaves out what stands in brackets of any kind.
-fn without_notes(text: &str) -> String {
-    let mut depth = 0_usize;
+/// Leaves out what stands in brackets of any kind; `depth` of them are open.
+fn without_notes(text: &str, depth: &mut usize) -> String {
     let keep = |c: &char| {
         match c {
-            '(' | '[' | '<' => depth += 1,
+            '(' | '[' | '<' => *depth += 1,
             ')' | ']' | '>' => {
-                depth = depth.saturating_sub(1);
+                *depth = depth.saturating_sub(1);
                 return false;
             }
             _ => {}
         }
-        depth == 0
+        *depth == 0
     };
     text.chars().filter(keep).collect()
 }
@@ -203,23 +223,26 @@ fn contraction(word: &str) -> Vec<String> {
 }
 
 /// Runs of number words become digits; neighbours are joined, as years and digits are read ("nineteen eighty four").
-fn numbers(words: &[String]) -> Vec<String> {
-    let mut out: Vec<String> = Vec::new();
+fn numbers(words: Vec<Folded>) -> Vec<Folded> {
+    let texts: Vec<String> = words.iter().map(|word| word.text.clone()).collect();
+    let mut out: Vec<Folded> = Vec::new();
     let mut run = Run::default();
-    for (at, word) in words.iter().enumerate() {
-        let next = words.get(at + 1).map_or("", String::as_str);
-        if let Some(n) = ordinal(word) {
+    let mut from = 0..0;
+    for (at, word) in words.into_iter().enumerate() {
+        let next = texts.get(at + 1).map_or("", String::as_str);
+        let start = if run.is_empty() { word.from.start } else { from.start };
+        let numbers = start..word.from.end;
+        if let Some(n) = ordinal(&word.text) {
             run.add(n);
-            out.extend(run.finish().map(|digits| format!("{digits}th")));
-            continue;
+            out.extend(run.finish().map(|digits| Folded { text: format!("{digits}th"), from: numbers }));
+        } else if run.take(&word.text, next) {
+            from = numbers;
+        } else {
+            out.extend(run.finish().map(|text| Folded { text, from: from.clone() }));
+            out.push(word);
         }
-        if run.take(word, next) {
-            continue;
-        }
-        out.extend(run.finish());
-        out.push(word.clone());
     }
-    out.extend(run.finish());
+    out.extend(run.finish().map(|text| Folded { text, from }));
     out
 }
 
@@ -232,6 +255,10 @@ struct Run {
 }
 
 impl Run {
+    const fn is_empty(&self) -> bool {
+        self.value.is_none() && self.digits.is_empty()
+    }
+
     fn take(&mut self, word: &str, next: &str) -> bool {
         if let Some(n) = value(word) {
             self.add(n);
@@ -331,6 +358,16 @@ mod tests {
         check("five five, 55, twenty and me", "555520 and me");
         check("the fifteenth of the twenty first, 15th of the 21st", "the 15th of the 21th 15th of the 21th");
         check("ten of clubs and zero", "10 of clubs and 0");
+    }
+
+    #[test]
+    fn folded_words_know_the_tokens_that_they_are_made_of() {
+        let tokens =
+            ["In", "nineteen", "eighty-four", "[a", "note]", "uh,", "can't", "the", "twenty", "first"];
+        let folded = fold(tokens).into_iter().map(|word| (word.text, word.from));
+        let expected =
+            [("in", 0..1), ("1984", 1..3), ("can", 6..7), ("not", 6..7), ("the", 7..8), ("21th", 8..10)];
+        assert_eq!(folded.collect::<Vec<_>>(), expected.map(|(text, from)| (text.to_owned(), from)));
     }
 
     #[test]
