@@ -1,7 +1,9 @@
 //! Waits for the due time of each piece, and counts how late this program was. Never skips and never thins: what is due
 //! is handed out, however late.
 
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use engine::time::MediaTime;
@@ -19,6 +21,7 @@ pub struct Pacer {
     jitter: Option<Jitter>,
     /// When the server last kept a piece waiting.
     held: Option<(Instant, Instant)>,
+    is_blocked: bool,
     sleep: Option<Pin<Box<Sleep>>>,
     punctuality: Punctuality,
 }
@@ -44,29 +47,53 @@ impl Pacer {
     #[must_use]
     pub fn new(line: Timeline, punctuality: Punctuality) -> Self {
         let planned = line.due(0);
-        Self { line, next_idx: 0, planned, jitter: None, held: None, sleep: None, punctuality }
+        Self {
+            line,
+            next_idx: 0,
+            planned,
+            jitter: None,
+            held: None,
+            is_blocked: false,
+            sleep: None,
+            punctuality,
+        }
     }
 
     /// Waits for the next piece. May be dropped while it waits: nothing is lost.
     pub async fn next(&mut self) -> Turn {
-        let wake = tokio::time::Instant::from_std(self.planned);
-        if tokio::time::Instant::now() < wake {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// The same for those who wait for several things at once.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+        let now = now();
+        if now < self.planned {
+            let wake = tokio::time::Instant::from_std(self.planned);
             let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(wake)));
-            sleep.as_mut().reset(wake);
-            sleep.as_mut().await;
+            if sleep.deadline() != wake {
+                sleep.as_mut().reset(wake);
+            }
+            std::task::ready!(sleep.as_mut().poll(cx));
+            return self.poll_next(cx);
         }
         let planned = self.planned;
-        match self.held {
-            Some((from, to)) if (from..to).contains(&planned) => self.punctuality.held_back(),
-            _ => self.punctuality.sent(now().saturating_duration_since(planned)),
+        if self.is_blocked || self.held.is_some_and(|(from, to)| (from..to).contains(&planned)) {
+            self.punctuality.held_back();
+        } else {
+            self.punctuality.sent(now.saturating_duration_since(planned));
         }
         let turn = Turn { idx: self.next_idx, due: self.line.due(self.next_idx) };
         self.go_to(turn.idx + 1);
-        turn
+        Poll::Ready(turn)
     }
 
-    /// The server kept this feed waiting for so long: what was due meanwhile is not this program's lateness.
-    pub fn held_back(&mut self, from: Instant, to: Instant) {
+    /// While the server has not taken what it was sent: what is due meanwhile is not this program's lateness.
+    pub const fn block(&mut self, is_blocked: bool) {
+        self.is_blocked = is_blocked;
+    }
+
+    /// The server kept this feed waiting for so long, and pieces were not asked for meanwhile: for connecting.
+    pub const fn held_back(&mut self, from: Instant, to: Instant) {
         self.held = Some((from, to));
     }
 
@@ -188,8 +215,12 @@ mod tests {
         for _ in 1..=3 {
             pacer.next().await;
         }
+        pacer.block(true);
+        pacer.next().await;
+        pacer.block(false);
+        pacer.next().await;
         let count = punctuality.count();
-        assert_eq!((count.n_pieces, count.n_held_back, count.lateness.max()), (4, 2, Duration::ZERO));
+        assert_eq!((count.n_pieces, count.n_held_back, count.lateness.max()), (6, 3, Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]
