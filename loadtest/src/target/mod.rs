@@ -1,5 +1,12 @@
 //! Servers that can be measured, and how each of them tells what it heard.
 
+mod deepgram;
 mod dialect;
+mod spoken;
+mod vosk;
+mod whisperlive;
 
+pub use deepgram::Deepgram;
 pub use dialect::{Dialect, Said};
+pub use vosk::Vosk;
+pub use whisperlive::WhisperLive;
