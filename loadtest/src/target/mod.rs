@@ -1,5 +1,6 @@
 //! Servers that can be measured, and how each of them tells what it heard.
 
+pub mod aircheck;
 mod deepgram;
 mod dialect;
 mod spoken;
