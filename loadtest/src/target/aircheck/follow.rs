@@ -1,10 +1,11 @@
 //! The events of all feeds as they come, over connections that may break.
 
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, timeout_at};
 
 use super::event::{Told, read};
 use super::http::{Answer, Ask, Server, Unanswered};
@@ -23,7 +24,6 @@ const EVENT_BYTES_MAX: usize = 4 << 20;
 
 /// The events of all feeds. Durable events are all told, and each once, even if the connection broke,
 /// the server was killed or we were too slow; partials that were told while there was no connection are lost.
-#[derive(Debug)]
 pub struct Follow {
     server: Server,
     patience: Duration,
@@ -32,6 +32,8 @@ pub struct Follow {
     place: Option<Place>,
     /// When the bytes came that are being read.
     at: Instant,
+    /// The try to connect that goes on.
+    again: Option<Pin<Box<dyn Future<Output = Result<Answer, Unanswered>> + Send>>>,
     /// When the last connection was made.
     connected: Instant,
     /// Since when there is no connection that tells anything, and how often one was tried.
@@ -69,6 +71,7 @@ impl Follow {
             parser: Parser::default(),
             place: None,
             at: Instant::now(),
+            again: None,
             connected: Instant::now(),
             broken: None,
             n_breaks: 0,
@@ -77,7 +80,7 @@ impl Follow {
     }
 
     /// The next event; fails when there was no connection for too long, or will be none. Dropping the future loses
-    /// nothing.
+    /// nothing, and a connection that is being made goes on being made.
     pub async fn next(&mut self) -> Result<Told, Failure> {
         loop {
             if let Some(told) = self.read()? {
@@ -135,12 +138,13 @@ impl Follow {
 
     /// More bytes. `None`: the connection broke.
     async fn receive(&mut self) -> Result<Option<Bytes>, Failure> {
+        let silent = self.at + SILENCE_MAX;
         let answer = match &mut self.answer {
             Some(answer) => answer,
             None => self.connect().await?,
         };
         loop {
-            match timeout(SILENCE_MAX, answer.response.body_mut().frame()).await {
+            match timeout_at(silent.into(), answer.response.body_mut().frame()).await {
                 Ok(Some(Ok(frame))) => {
                     if let Ok(bytes) = frame.into_data() {
                         return Ok(Some(bytes));
@@ -162,25 +166,47 @@ impl Follow {
     }
 
     async fn connect(&mut self) -> Result<&mut Answer, Failure> {
-        let last = self.place.as_ref().map(|Place { journal, cursor }| format!("{journal}-{cursor}"));
-        // Nothing durable was told yet: whatever there is by now is new.
-        let query = last.is_none().then_some("after=0");
         loop {
-            let (since, n_tries) = self.broken.unwrap_or_else(|| (Instant::now(), 0));
-            self.broken = Some((since, n_tries.saturating_add(1)));
-            if n_tries > 0 {
-                sleep((PAUSE_MIN * (1 << n_tries.min(8))).min(PAUSE_MAX)).await;
-            }
-            match ask(&self.server, last.as_deref(), query).await {
-                Ok(answer) => {
-                    self.connected = Instant::now();
+            let answer = self.try_again().await;
+            self.again = None;
+            match (answer, self.broken) {
+                (Ok(answer), _) => {
+                    (self.connected, self.at) = (Instant::now(), Instant::now());
                     return Ok(self.answer.insert(answer));
                 }
-                Err(Unanswered::Refused(failure)) => return Err(failure),
-                Err(Unanswered::Away(failure)) if since.elapsed() >= self.patience => return Err(failure),
-                Err(Unanswered::Away(_)) => {}
+                (Err(Unanswered::Refused(failure)), _) => return Err(failure),
+                (Err(Unanswered::Away(failure)), Some((since, _))) if since.elapsed() >= self.patience => {
+                    return Err(failure);
+                }
+                (Err(Unanswered::Away(_)), _) => {}
             }
         }
+    }
+
+    /// One try, which goes on when the future is made again.
+    async fn try_again(&mut self) -> Result<Answer, Unanswered> {
+        let again = match &mut self.again {
+            Some(again) => again,
+            None => {
+                let (since, n_tries) = self.broken.unwrap_or_else(|| (Instant::now(), 0));
+                self.broken = Some((since, n_tries.saturating_add(1)));
+                let pause = if n_tries == 0 { Duration::ZERO } else { PAUSE_MIN * (1 << n_tries.min(8)) };
+                let (server, place) = (self.server.clone(), self.place.clone());
+                self.again.insert(Box::pin(async move {
+                    sleep(pause.min(PAUSE_MAX)).await;
+                    come_back(&server, place).await
+                }))
+            }
+        };
+        again.await
+    }
+}
+
+async fn come_back(server: &Server, place: Option<Place>) -> Result<Answer, Unanswered> {
+    match place {
+        Some(Place { journal, cursor }) => ask(server, Some(&format!("{journal}-{cursor}")), None).await,
+        // Nothing durable was told yet: whatever there is by now is new.
+        None => ask(server, None, Some("after=0")).await,
     }
 }
 
@@ -192,6 +218,8 @@ async fn ask(server: &Server, last: Option<&str>, query: Option<&str>) -> Result
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::timeout;
+
     use super::*;
     use crate::target::aircheck::Api;
     use crate::target::aircheck::scripted::{answer, server};
@@ -206,7 +234,7 @@ mod tests {
         let mut follow = Api::new(&url, None).unwrap().follow(Duration::from_secs(600)).await.unwrap();
         let mut told = Vec::new();
         let error = loop {
-            match follow.next().await {
+            match next_of_one_who_drops(&mut follow).await {
                 Ok(one) => told.push(name(one.observed.what)),
                 Err(error) => break error.to_string(),
             }
@@ -216,6 +244,15 @@ mod tests {
         let asked: Vec<String> = requests.await.unwrap().iter().map(|request| place(request)).collect();
         assert_eq!(asked, places);
         assert_eq!(follow.n_breaks(), streams.len() as u64);
+    }
+
+    /// The next event for somebody who drops each future that is not ready at once.
+    async fn next_of_one_who_drops(follow: &mut Follow) -> Result<Told, Failure> {
+        loop {
+            if let Ok(told) = timeout(Duration::ZERO, follow.next()).await {
+                return told;
+            }
+        }
     }
 
     fn name(what: Observation) -> String {
