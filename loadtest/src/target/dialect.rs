@@ -1,5 +1,7 @@
 //! A WebSocket protocol for live audio: one connection a feed, audio one way, text the other.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use engine::time::SampleRate;
 use tokio_tungstenite::tungstenite::Message;
@@ -28,7 +30,7 @@ pub trait Dialect: Send {
     /// The request that opens the connection for mono audio of `rate`.
     fn request(&self, rate: SampleRate) -> Result<Request<()>, Failure>;
 
-    /// Messages before any audio.
+    /// Messages before any audio, once the connection is open.
     fn greeting(&self) -> Vec<Message> {
         Vec::new()
     }
@@ -40,6 +42,12 @@ pub trait Dialect: Send {
 
     /// Samples as they are sent.
     fn audio(&self, samples: &[i16]) -> Bytes;
+
+    /// How long the server has to be quiet after the last audio before goodbye is said; for protocols in which a
+    /// goodbye ends the connection and what was not said yet is lost.
+    fn lingers(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Messages after the last audio.
     fn goodbye(&self) -> Vec<Message>;
