@@ -54,10 +54,10 @@ fn scenario(root: &mut Section<'_>) -> Scenario {
         feeds: root.section("feeds", |section| feeds(section, base.feeds)),
         programme: root.section("programme", |section| audio(section, base.programme)),
         run: root.section("run", |section| timing(section, base.run)),
-        objectives: root.each("slo", |text| objective(text)).unwrap_or(base.objectives),
+        slo: root.each("slo", objective),
         chaos: root.sections("chaos", disturbance).unwrap_or(base.chaos),
         search: root.section("search", |section| search(section, base.search)),
-        bars: root.section("soak", |section| bars(section, base.bars)),
+        bars: root.section("soak", bars),
         probe: root.section("probe", |section| rounds(section, base.probe)),
         variants: root.sections("variant", variant).unwrap_or(base.variants),
     }
@@ -88,7 +88,7 @@ fn target(section: &mut Section<'_>) -> Target {
 
 fn feeds(section: &mut Section<'_>, base: Feeds) -> Feeds {
     Feeds {
-        n: section.count("n", 1).unwrap_or(base.n),
+        n: section.count("n", 1),
         transport: section.parsed("transport", by_name),
         piece: section.parsed("piece", parse_duration).unwrap_or(base.piece),
         codec: section.parsed("codec", by_name),
@@ -138,11 +138,11 @@ fn search(section: &mut Section<'_>, base: Search) -> Search {
     }
 }
 
-fn bars(section: &mut Section<'_>, base: Bars) -> Bars {
+fn bars(section: &mut Section<'_>) -> Bars {
     Bars {
-        memory: section.number("memory_mib_per_hour").unwrap_or(base.memory),
-        files: section.number("files_per_hour").unwrap_or(base.files),
-        lag: section.number("lag_ms_per_hour").unwrap_or(base.lag),
+        memory: section.number("memory_mib_per_hour"),
+        files: section.number("files_per_hour"),
+        lag: section.number("lag_ms_per_hour"),
     }
 }
 
@@ -238,11 +238,11 @@ mod tests {
             "#,
         )
         .unwrap();
-        assert_eq!((scenario.name.as_str(), scenario.seed, scenario.objectives.len()), ("all", 7, 2));
+        assert_eq!((scenario.name.as_str(), scenario.seed, scenario.objectives().len()), ("all", 7, 2));
         assert_eq!(scenario.target.token, Some(Token::Env("TOKEN".to_owned())));
         assert_eq!(scenario.target.feed["priority"], 3);
         assert_eq!(
-            (scenario.feeds.n, scenario.transport(), scenario.codec()),
+            (scenario.feeds.n.unwrap(), scenario.transport(), scenario.codec()),
             (40, Transport::Source, Codec::Opus)
         );
         assert_eq!(scenario.programme.from, AudioFrom::Manifest("some/clips.toml".into()));
@@ -250,7 +250,7 @@ mod tests {
         let stall = Trouble::Stall(Duration::from_secs(5));
         assert_eq!(scenario.chaos, [Disturbance { at: Duration::from_secs(30), trouble: stall, share: 0.5 }]);
         assert_eq!(scenario.search, Search { from: 2, to: 80, step: 8 });
-        assert_eq!(scenario.bars, Bars { memory: 2.0, files: 0.5, lag: 20.0 });
+        assert_eq!(scenario.bars, Bars { memory: Some(2.0), files: Some(0.5), lag: Some(20.0) });
         assert_eq!(scenario.probe.listen, "127.0.0.1:9999");
         let small = scenario.with(&scenario.variants[0]);
         assert_eq!((small.target.command.len(), small.target.env.len()), (6, 2));
@@ -293,6 +293,24 @@ mod tests {
         assert!(errors("feeds = 3")[0].contains("3, expected a table: [feeds]"));
         assert!(errors("chaos = 3")[0].contains("3, expected tables: [[chaos]]"));
         assert!(errors("[target]\nenv = { A = 3 }")[0].contains("target.env: A: 3, expected a text"));
+    }
+
+    #[test]
+    fn what_nobody_said_follows_from_the_rest() {
+        let scenario = read("").unwrap();
+        assert_eq!(scenario.objectives(), Objective::defaults());
+        assert_eq!(scenario.bars(), Bars { memory: None, files: None, lag: Some(10.0) });
+        let known = read("[target]\npid = 7\n[soak]\nmemory_mib_per_hour = 3").unwrap();
+        assert_eq!(known.bars(), Bars { memory: Some(3.0), files: Some(1.0), lag: Some(10.0) });
+        assert_eq!(
+            (scenario.target.url().as_str(), scenario.target.ready()),
+            ("http://127.0.0.1:8080", None)
+        );
+        let started = read("[target]\ncommand = [\"x\", \"{listen}\"]").unwrap().target;
+        assert_eq!(
+            (started.url().as_str(), started.ready().as_deref()),
+            ("http://{listen}", Some("http://{listen}/readyz"))
+        );
     }
 
     #[test]

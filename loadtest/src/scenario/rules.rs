@@ -129,8 +129,8 @@ fn url(key: &str, text: &str, schemes: &[&str], scenario: &Scenario, flaws: &mut
 
 fn sizes(scenario: &Scenario, flaws: &mut Vec<Flaw>) {
     let feeds = &scenario.feeds;
-    if feeds.n == 0 || feeds.n > FEEDS_MAX {
-        flaws.push(Flaw::new("feeds.n", format!("{}, expected 1 to {FEEDS_MAX}", feeds.n)));
+    if let Some(n) = feeds.n.filter(|n| *n == 0 || *n > FEEDS_MAX) {
+        flaws.push(Flaw::new("feeds.n", format!("{n}, expected 1 to {FEEDS_MAX}")));
     }
     if feeds.piece < PIECE.0 || feeds.piece > PIECE.1 {
         let (min, max) = (show_duration(PIECE.0), show_duration(PIECE.1));
@@ -142,7 +142,7 @@ fn sizes(scenario: &Scenario, flaws: &mut Vec<Flaw>) {
     if scenario.run.length.is_zero() {
         flaws.push(Flaw::new("run.length", "no time at all, expected for example 60s"));
     }
-    if scenario.objectives.is_empty() {
+    if scenario.slo.as_ref().is_some_and(Vec::is_empty) {
         flaws.push(Flaw::new("slo", "no objective: without one every load is carried"));
     }
     let search = scenario.search;
@@ -174,12 +174,11 @@ fn chaos(scenario: &Scenario, flaws: &mut Vec<Flaw>) {
 /// Why a trouble cannot be made here.
 pub(crate) fn cannot(scenario: &Scenario, trouble: Trouble) -> Option<&'static str> {
     let is_started_here = !scenario.target.command.is_empty();
-    let has_process = is_started_here || scenario.target.pid.is_some();
     match trouble {
         Trouble::Kill | Trouble::FullDisk(_) if !is_started_here => {
             Some("needs target.command: the server is started here")
         }
-        Trouble::Freeze(_) if !has_process => Some("needs target.command or target.pid"),
+        Trouble::Freeze(_) if !scenario.target.has_process() => Some("needs target.command or target.pid"),
         Trouble::Scramble { .. } if scenario.transport() != Transport::Rtp => {
             Some("needs transport rtp: over TCP nothing is lost, doubled or swapped")
         }

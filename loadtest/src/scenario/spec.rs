@@ -25,13 +25,13 @@ pub struct Scenario {
     pub programme: Audio,
     /// How long a run is.
     pub run: Timing,
-    /// What has to be true.
-    pub objectives: Vec<Objective>,
+    /// What has to be true. `None`: see [`Scenario::objectives`].
+    pub slo: Option<Vec<Objective>>,
     /// What is done meanwhile, in order.
     pub chaos: Vec<Disturbance>,
     /// The loads that `ramp` and `find-max` try.
     pub search: Search,
-    /// What `soak` allows to grow.
+    /// What `soak` allows to grow, as far as somebody said; see [`Scenario::bars`].
     pub bars: Bars,
     /// How `probe` goes round.
     pub probe: Rounds,
@@ -44,7 +44,7 @@ pub struct Scenario {
 pub struct Target {
     /// What it speaks.
     pub kind: TargetKind,
-    /// Where it is. `{listen}` stands for the address of a server that is started here. `None`: as [`TargetKind::url`].
+    /// Where it is. `{listen}` stands for the address of a server that is started here. `None`: see [`Target::url`].
     pub url: Option<String>,
     /// What it wants to hear before it lets anybody in.
     pub token: Option<Token>,
@@ -52,7 +52,7 @@ pub struct Target {
     pub command: Vec<String>,
     /// Environment of that program, on top of that of this one.
     pub env: BTreeMap<String, String>,
-    /// Answers 200 as soon as a server that is started here can be used. `None`: as [`TargetKind::ready`].
+    /// Answers 200 as soon as a server that is started here can be used. `None`: see [`Target::ready`].
     pub ready: Option<String>,
     /// Its process where it is not started here, for memory, descriptors and processor time.
     pub pid: Option<u32>,
@@ -88,8 +88,8 @@ pub enum Token {
 /// What plays.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Feeds {
-    /// How many at once.
-    pub n: usize,
+    /// How many at once. `None`: 4, and 1 in a probe.
+    pub n: Option<usize>,
     /// How their audio gets there. `None`: as [`TargetKind::transport`].
     pub transport: Option<Transport>,
     /// Audio that is sent at a time.
@@ -174,15 +174,15 @@ pub struct Search {
     pub step: usize,
 }
 
-/// What may grow in a soak.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What may grow in a soak. `None`: it is not judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bars {
     /// Memory, MiB an hour.
-    pub memory: f64,
+    pub memory: Option<f64>,
     /// Open files and sockets, an hour.
-    pub files: f64,
+    pub files: Option<f64>,
     /// Median latency, ms an hour.
-    pub lag: f64,
+    pub lag: Option<f64>,
 }
 
 /// How a probe goes round.
@@ -215,7 +215,7 @@ impl Default for Scenario {
             seed: 1,
             target: Target::default(),
             feeds: Feeds {
-                n: 4,
+                n: None,
                 transport: None,
                 piece: Duration::from_millis(50),
                 codec: None,
@@ -225,10 +225,10 @@ impl Default for Scenario {
             },
             programme: Audio { from: AudioFrom::Sample("librivox".to_owned()), sample_dir: None },
             run: Timing { warm_up: secs(10), length: secs(60), grace: secs(10), recovery: secs(10) },
-            objectives: Objective::defaults(),
+            slo: None,
             chaos: Vec::new(),
             search: Search { from: 4, to: 512, step: 4 },
-            bars: Bars { memory: 1.0, files: 1.0, lag: 10.0 },
+            bars: Bars::default(),
             probe: Rounds { every: secs(300), listen: "127.0.0.1:9464".to_owned() },
             variants: Vec::new(),
         }
@@ -264,6 +264,21 @@ impl Scenario {
         scenario
     }
 
+    /// What has to be true: the budgets of Aircheck's events unless something else was said.
+    #[must_use]
+    pub fn objectives(&self) -> Vec<Objective> {
+        self.slo.clone().unwrap_or_else(Objective::defaults)
+    }
+
+    /// What may grow in a soak: 1 MiB, 1 file and 10 ms an hour unless something else was said. Memory and files of a
+    /// server whose process is not known are judged only if somebody said how.
+    #[must_use]
+    pub fn bars(&self) -> Bars {
+        let Bars { memory, files, lag } = self.bars;
+        let has_process = self.target.has_process().then_some(1.0);
+        Bars { memory: memory.or(has_process), files: files.or(has_process), lag: lag.or(Some(10.0)) }
+    }
+
     /// How audio gets to the server.
     #[must_use]
     pub fn transport(&self) -> Transport {
@@ -285,10 +300,17 @@ impl Target {
         self.url.clone().unwrap_or_else(|| self.kind.url(is_started_here))
     }
 
-    /// What answers 200 as soon as it can be used; `None` where a connection has to do.
+    /// Whether its process is known.
+    #[must_use]
+    pub fn has_process(&self) -> bool {
+        self.pid.is_some() || !self.command.is_empty()
+    }
+
+    /// What answers 200 as soon as a server that is started here can be used; `None` where a connection has to do.
     #[must_use]
     pub fn ready(&self) -> Option<String> {
-        self.ready.clone().or_else(|| self.kind.ready().map(str::to_owned))
+        let usual = self.kind.ready().filter(|_| !self.command.is_empty());
+        self.ready.clone().or_else(|| usual.map(str::to_owned))
     }
 }
 
