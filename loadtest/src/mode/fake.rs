@@ -19,6 +19,8 @@ pub(super) struct Fake {
     pub(super) saturates_at: usize,
     /// The next so many runs are missed, whatever the load.
     pub(super) misses: Vec<usize>,
+    /// These runs fail.
+    pub(super) fails: Vec<usize>,
     /// After so many runs somebody asks to stop.
     pub(super) stops_after: Option<usize>,
     /// MiB an hour that the server loses.
@@ -38,6 +40,7 @@ impl Fake {
             noise: 0.0,
             saturates_at: usize::MAX,
             misses: Vec::new(),
+            fails: Vec::new(),
             stops_after: None,
             leak: 0.0,
             aftermath: Duration::ZERO,
@@ -100,6 +103,10 @@ impl Fake {
 
 impl Rig for Fake {
     fn run(&mut self, load: &Load, tell: &mut dyn FnMut(&Progress)) -> Result<Measurement, Failure> {
+        if self.fails.contains(&self.played.len()) {
+            self.played.push(load.n_feeds);
+            return Err(Failure::Runtime("connection refused".to_owned()));
+        }
         let capacity = self.capacity * (1.0 + self.noise * self.roll());
         let over = (load.n_feeds as f64 / capacity - 1.0).max(0.0);
         let is_missed = self.misses.contains(&self.played.len());
@@ -108,7 +115,9 @@ impl Rig for Fake {
         let (mut series, mut machine) = (Vec::new(), Vec::new());
         let end = load.warm_up + load.length;
         let mut all = Latencies::new();
-        for sec in load.warm_up.as_secs()..end.as_secs() {
+        // Finer where somebody looks.
+        let slice = if load.disturbances.is_empty() { 5 } else { 1 };
+        for sec in (load.warm_up.as_secs()..end.as_secs()).step_by(slice) {
             let at = Duration::from_secs(sec);
             let mut latencies = Latencies::new();
             let latency = self.latency(at, base, load);
