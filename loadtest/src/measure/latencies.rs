@@ -23,6 +23,15 @@ impl Latencies {
         Self { micros, n_never: 0 }
     }
 
+    /// From those that came, in microseconds, and how many never did.
+    #[must_use]
+    pub fn from_histogram(came: &Histogram<u64>, n_never: u64) -> Self {
+        let mut latencies = Self { n_never, ..Self::new() };
+        // It grows as far as needed.
+        let _added = latencies.micros.add(came);
+        latencies
+    }
+
     /// Counts one; longer ones than an hour count as an hour.
     pub fn record(&mut self, duration: Duration) {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(MICROS_MAX).min(MICROS_MAX);

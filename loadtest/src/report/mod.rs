@@ -1,1 +1,26 @@
-//! What a run leaves behind: report.json, .hgrm and .hlog, one HTML page, the terminal.
+//! What a run leaves behind: report.json, .hgrm and .hlog, one HTML page, the terminal. Everything is made from the
+//! [`Report`] alone, so that an old report.json can be drawn again.
+
+mod build;
+mod distribution;
+mod hdr;
+mod host;
+mod html;
+mod json;
+mod leave;
+mod say;
+mod schema;
+#[cfg(test)]
+mod synthetic;
+
+pub use build::{Context, LATENESS_ALLOWED, N_SLICES_MAX};
+pub use distribution::{Distribution, Percentiles};
+pub use hdr::{hgrm, hlog};
+pub use host::Host;
+pub use html::page;
+pub use json::{
+    Counts, Coverage, Figure, Generator, Mark, Objective, Report, Resources, SCHEMA, Slice, Stage, Step,
+    Target, Unit, Verdict, Version, Versions, Words,
+};
+pub use leave::leave;
+pub use schema::schema;

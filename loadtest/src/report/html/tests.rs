@@ -1,0 +1,149 @@
+//! The page as a whole.
+
+#![allow(clippy::unwrap_used)]
+
+use super::page;
+use crate::measure::Measurement;
+use crate::report::{Report, synthetic};
+
+/// A search with a knee, with marks, stages and resources.
+fn search() -> Report {
+    let ns = [4, 8, 16, 12, 10, 10];
+    let runs: Vec<Measurement> = ns.iter().map(|n| synthetic::measurement(5, *n, 20)).collect();
+    let judged = |n: usize| {
+        vec![synthetic::objective("transcript.final:p95", n <= 10), synthetic::objective("coverage", true)]
+    };
+    let mut context = synthetic::context();
+    context.mode = "find-max".to_owned();
+    context.judged = ns.into_iter().map(judged).collect();
+    context.capacity = Some(10);
+    Report::from(&context, &runs).unwrap()
+}
+
+/// Each element is closed in order; what is never closed is named.
+fn check_tags(html: &str) {
+    const VOID: [&str; 2] = ["meta", "!doctype"];
+    let mut open: Vec<&str> = Vec::new();
+    let outside = |html: &str, tag: &str| {
+        let (start, end) =
+            (html.find(&format!("<{tag}>")).unwrap(), html.find(&format!("</{tag}>")).unwrap());
+        format!("{}{}", &html[..start], &html[end + tag.len() + 3..])
+    };
+    let html = outside(&outside(html, "style"), "script");
+    for part in html.split('<').skip(1) {
+        let (tag, _) = part.split_once('>').unwrap();
+        let name = tag.split_whitespace().next().unwrap();
+        if let Some(closed) = name.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(closed), "{part}");
+        } else if !tag.ends_with('/') && !VOID.contains(&name) {
+            open.push(name);
+        }
+    }
+    assert_eq!(open, [""; 0]);
+}
+
+#[test]
+fn the_page_is_whole_and_asks_nobody() {
+    for report in [synthetic::report(1, 8, 60), search()] {
+        let html = page(&report);
+        check_tags(&html);
+        for asks in [
+            "src=",
+            "href=",
+            "url(",
+            "@import",
+            "http-equiv=\"refresh",
+            "style=\"",
+            "onclick=\"",
+            "NaN",
+            "inf",
+        ] {
+            let html = html.replace("\"infinite ", "");
+            let found = html.find(asks).map(|at| &html[at.saturating_sub(60)..at + 20]);
+            assert!(found.is_none() || asks == "inf" && html[..].contains(".infinite"), "{asks}: {found:?}");
+        }
+        assert!(html.contains("default-src 'none'"));
+    }
+}
+
+#[test]
+fn names_of_others_are_text() {
+    let mut report = search();
+    let evil = "<img src=x onerror=alert(1)>\"'";
+    report.scenario = evil.to_owned();
+    report.mode = evil.to_owned();
+    report.target.kind = evil.to_owned();
+    report.target.address = evil.to_owned();
+    report.machine.cpu = evil.to_owned();
+    report.machine.kernel = evil.to_owned();
+    report.versions.model = Some(evil.to_owned());
+    report.versions.commit = Some(evil.to_owned());
+    report.versions.target = Some(evil.to_owned());
+    report.versions.loadtest = evil.to_owned();
+    report.objectives.iter_mut().for_each(|objective| objective.name = format!("{evil}:p95"));
+    report.objectives.iter_mut().for_each(|objective| objective.operator = evil.to_owned());
+    report.figures[0].name = evil.to_owned();
+    report.gaps.insert(evil.to_owned(), 1);
+    report.marks[0].what = evil.to_owned();
+    report.stages[0].name = evil.to_owned();
+    report.steps[0].missed = vec![evil.to_owned()];
+    report.steps[0].met = false;
+    let latency = report.series[0].latency["word.final"].clone();
+    report.series[0].latency.insert(evil.to_owned(), latency);
+    let html = page(&report);
+    check_tags(&html);
+    assert!(!html.contains("<img") && html.matches("&lt;img").count() > 15);
+}
+
+#[test]
+fn five_minutes_of_eight_feeds_fit() {
+    let html = page(&synthetic::report(1, 8, 300));
+    assert!(html.len() <= 2_000_000, "{} bytes", html.len());
+    assert!(html.len() > 50_000, "{} bytes: something is missing", html.len());
+}
+
+#[test]
+fn what_is_missing_leaves_no_hole() {
+    let mut report = synthetic::report(1, 1, 5);
+    assert!(page(&report).contains("Stages of the server") && page(&report).contains("What the server took"));
+    report.stages.clear();
+    report.resources.clear();
+    report.marks.clear();
+    report.series.clear();
+    report.objectives.clear();
+    report.figures.clear();
+    let html = page(&report);
+    check_tags(&html);
+    for gone in ["Stages of the server", "What the server took", "Latency over time", "id=\"percentile-t\""] {
+        assert!(!html.contains(gone), "{gone}");
+    }
+}
+
+#[test]
+fn verdict_and_numbers_are_told() {
+    let html = page(&search());
+    for told in [
+        "All 2 objectives were met",
+        "capacity: 10 feeds",
+        "10 feeds",
+        "find-max",
+        "AMD EPYC 9B14",
+        "tiny.en-q8_0",
+        "0a442b6",
+    ] {
+        assert!(html.contains(told), "{told}");
+    }
+    let mut missed = search();
+    missed.verdict = crate::report::Verdict::Missed;
+    missed.objectives[0].met = false;
+    assert!(page(&missed).contains("1 of 2 objectives missed"));
+}
+
+/// Writes the pages that are looked at in a browser: AIRCHECK_PAGES=folder.
+#[test]
+fn pages_can_be_looked_at() {
+    let Ok(folder) = std::env::var("AIRCHECK_PAGES") else { return };
+    for (name, report) in [("run", synthetic::report(1, 8, 300)), ("search", search())] {
+        crate::report::leave(&report, &std::path::Path::new(&folder).join(name)).unwrap();
+    }
+}
