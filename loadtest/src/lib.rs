@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod failure;
 pub mod measure;
 pub mod mode;

@@ -2,4 +2,19 @@
 
 #![forbid(unsafe_code)]
 
-fn main() {}
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use loadtest::cli::{self, Cli};
+
+fn main() -> ExitCode {
+    match cli::run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Where stderr is closed there is nobody left to tell.
+            let _ = writeln!(io::stderr(), "aircheck-loadtest: {failure}");
+            failure.exit_code()
+        }
+    }
+}

@@ -55,9 +55,12 @@ impl Latencies {
     #[must_use]
     pub fn quantile(&self, quantile: f64) -> Option<Duration> {
         let n_all = self.count();
-        let rank = ((quantile * n_all as f64).ceil() as u64).clamp(1, n_all.max(1));
+        // A product that should be whole may lie just above it.
+        let rank =
+            ((quantile * n_all as f64 * (1.0 - 4.0 * f64::EPSILON)).ceil() as u64).clamp(1, n_all.max(1));
         (rank <= self.micros.len()).then(|| {
-            let micros = self.micros.value_at_quantile(rank as f64 / self.micros.len() as f64);
+            // Half a rank below, so that no rounding reaches the next one.
+            let micros = self.micros.value_at_quantile((rank as f64 - 0.5) / self.micros.len() as f64);
             Duration::from_micros(micros)
         })
     }
@@ -107,6 +110,18 @@ mod tests {
         assert_eq!((ms(0.5), ms(0.98), ms(0.99), ms(1.0)), (Some(50), Some(98), None, None));
         assert_eq!((latencies.count(), latencies.n_never()), (100, 2));
         assert_eq!(Latencies::new().quantile(0.5), None);
+    }
+
+    #[test]
+    fn every_rank_is_exact() {
+        let mut latencies = Latencies::new();
+        for n in 1..=400 {
+            latencies.record(Duration::from_micros(n));
+            for rank in 1..=n {
+                let quantile = latencies.quantile(rank as f64 / n as f64);
+                assert_eq!(quantile, Some(Duration::from_micros(rank)), "{rank} of {n}");
+            }
+        }
     }
 
     #[test]

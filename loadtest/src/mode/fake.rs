@@ -10,31 +10,31 @@ use crate::measure::{
 use crate::scenario::Disturbance;
 
 /// See the module.
-pub(super) struct Fake {
+pub(crate) struct Fake {
     /// Up to so many feeds finals take 1 s; for each one more, 10 % of the capacity adds 2 s.
-    pub(super) capacity: f64,
+    pub(crate) capacity: f64,
     /// The capacity of a run is off by up to this share.
-    pub(super) noise: f64,
+    pub(crate) noise: f64,
     /// From so many feeds on the generator is late.
-    pub(super) saturates_at: usize,
+    pub(crate) saturates_at: usize,
     /// The next so many runs are missed, whatever the load.
-    pub(super) misses: Vec<usize>,
+    pub(crate) misses: Vec<usize>,
     /// These runs fail.
-    pub(super) fails: Vec<usize>,
+    pub(crate) fails: Vec<usize>,
     /// After so many runs somebody asks to stop.
-    pub(super) stops_after: Option<usize>,
+    pub(crate) stops_after: Option<usize>,
     /// MiB an hour that the server loses.
-    pub(super) leak: f64,
+    pub(crate) leak: f64,
     /// After a disturbance finals take 10 s for so long.
-    pub(super) aftermath: Duration,
+    pub(crate) aftermath: Duration,
     /// Feeds of the runs so far.
-    pub(super) played: Vec<usize>,
-    pub(super) dice: u64,
-    pub(super) stop: Stop,
+    pub(crate) played: Vec<usize>,
+    pub(crate) dice: u64,
+    pub(crate) stop: Stop,
 }
 
 impl Fake {
-    pub(super) fn of(capacity: usize) -> Self {
+    pub(crate) fn of(capacity: usize) -> Self {
         Self {
             capacity: capacity as f64,
             noise: 0.0,
@@ -50,20 +50,20 @@ impl Fake {
         }
     }
 
-    pub(super) fn noisy(capacity: usize, noise: f64, seed: u64) -> Self {
+    pub(crate) fn noisy(capacity: usize, noise: f64, seed: u64) -> Self {
         Self { noise, dice: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, ..Self::of(capacity) }
     }
 
-    pub(super) fn generator() -> Generator {
+    pub(crate) fn generator() -> Generator {
         Generator { lateness: Latencies::new(), n_pieces: 0, n_held_back: 0, cpu: Duration::ZERO }
     }
 
     /// Lets `mode` play `n` feeds for a minute, or whatever it likes.
-    pub(super) fn course(&mut self, n: usize, mode: impl FnOnce(Course<'_>) -> Outcome) -> Outcome {
+    pub(crate) fn course(&mut self, n: usize, mode: impl FnOnce(Course<'_>) -> Outcome) -> Outcome {
         self.course_of(n, Duration::from_secs(60), Vec::new(), mode)
     }
 
-    pub(super) fn course_of(
+    pub(crate) fn course_of(
         &mut self,
         n_feeds: usize,
         length: Duration,

@@ -1,6 +1,6 @@
 //! `frontier`: the same measurement for several commands of a server, side by side: quality, latency, cost.
 
-use super::{Capacity, Outcome, Trial, Verdict};
+use super::{Capacity, Outcome, Stop, Trial, Verdict};
 use crate::failure::Failure;
 use crate::measure::{Figure, Latencies, Measurement, Score};
 use crate::scenario::{Variant, lag};
@@ -26,7 +26,7 @@ impl Row {
     /// From what a mode left behind: from its runs at the capacity that were not spoilt by the generator, or, without a
     /// capacity, from its last one.
     #[must_use]
-    pub fn of(variant: &Variant, outcome: Outcome) -> (Self, Vec<Trial>) {
+    pub fn of(variant: &Variant, outcome: Outcome) -> Self {
         let last = outcome.trials.last().map(|trial| trial.measurement.n_feeds);
         let n_feeds = outcome.capacity.map(|capacity| capacity.n_feeds).or(last).unwrap_or(0);
         let is_it =
@@ -37,15 +37,14 @@ impl Row {
         runs.iter().for_each(|run| score.merge(&run.score));
         let cores: f64 = runs.iter().filter_map(|run| busy_cores(run)).sum::<f64>() / runs.len() as f64;
         let feeds_per_core = (cores > 0.0).then(|| n_feeds as f64 / cores);
-        let row = Self {
+        Self {
             name: variant.name.clone(),
             n_feeds,
             capacity: outcome.capacity,
             score,
             feeds_per_core,
             end: outcome.end,
-        };
-        (row, outcome.trials)
+        }
     }
 
     /// A variant that could not be started.
@@ -76,27 +75,29 @@ fn busy_cores(run: &Measurement) -> Option<f64> {
     (!time.is_zero()).then(|| cpu.as_secs_f64() / time.as_secs_f64())
 }
 
-/// Measures every variant with `measure`. One that fails is a row that says so, and the next one is measured.
+/// Measures every variant with `measure`, until somebody says `stop`. One that fails is a row that says so, and the next one is
+/// measured.
 pub fn frontier(
     variants: &[Variant],
+    stop: &Stop,
     measure: &mut dyn FnMut(&Variant) -> Result<Outcome, Failure>,
-) -> (Outcome, Vec<Row>) {
-    let (mut rows, mut trials) = (Vec::new(), Vec::new());
-    for variant in variants {
-        match measure(variant) {
-            Ok(outcome) => {
-                let (row, made) = Row::of(variant, outcome);
-                rows.push(row);
-                trials.extend(made);
-            }
-            Err(failure) => rows.push(Row::failed(variant, failure)),
-        }
+) -> Vec<Row> {
+    let row = |variant: &Variant| match measure(variant) {
+        Ok(outcome) => Row::of(variant, outcome),
+        Err(failure) => Row::failed(variant, failure),
+    };
+    variants.iter().map(row).take_while(|_| !stop.is_asked()).collect()
+}
+
+/// Why a comparison is none: no variant was measured to its end. Objectives that are missed are what is compared.
+#[must_use]
+pub fn failure(rows: &[Row]) -> Option<Failure> {
+    let is_measured = |row: &Row| matches!(row.end, None | Some(Failure::Missed(_)));
+    if rows.iter().any(is_measured) {
+        return None;
     }
-    let names: Vec<String> =
-        rows.iter().filter_map(|row| Some(format!("{}: {}", row.name, row.end.as_ref()?))).collect();
-    let all_failed = names.len() == rows.len();
-    let end = all_failed.then(|| Failure::Runtime(format!("no variant was measured: {}", names.join("; "))));
-    (Outcome { mode: "frontier", trials, capacity: None, checks: Vec::new(), end }, rows)
+    let why = rows.iter().filter_map(|row| Some(format!("{}: {}", row.name, row.end.as_ref()?)));
+    Some(Failure::Runtime(format!("no variant was measured: {}", why.collect::<Vec<_>>().join("; "))))
 }
 
 /// The rows side by side.
@@ -167,8 +168,8 @@ mod tests {
             "broken" => Err(Failure::Runtime("no such program".to_owned())),
             name => Ok(Fake::of(name.parse().unwrap()).course(1, |course| find_max(course, search))),
         };
-        let (outcome, rows) = frontier(&variants(&["12", "broken", "20"]), &mut measure);
-        assert!(outcome.end.is_none() && outcome.capacity.is_none());
+        let rows = frontier(&variants(&["12", "broken", "20"]), &Stop::default(), &mut measure);
+        assert!(failure(&rows).is_none());
         assert_eq!(rows.iter().map(|row| row.n_feeds).collect::<Vec<_>>(), [12, 0, 20]);
         let expected = [
             "variant  feeds  WER %  word p95 s  final p95 s  coverage %  feeds/core",
@@ -186,17 +187,23 @@ mod tests {
         let at_capacity =
             outcome.trials.iter().filter(|trial| trial.measurement.n_feeds == 12).count() as u64;
         let each = outcome.trials[0].measurement.score.words.n_said;
-        let (row, _) = Row::of(&variants(&["a"])[0], outcome);
+        let row = Row::of(&variants(&["a"])[0], outcome);
         assert_eq!(row.score.words.n_said, at_capacity * each);
         let outcome = Fake { saturates_at: 4, ..Fake::of(12) }.course(8, run);
-        let (row, _) = Row::of(&variants(&["a"])[0], outcome);
+        let row = Row::of(&variants(&["a"])[0], outcome);
         assert!(row.score.words.n_said == 0 && row.feeds_per_core.is_none() && row.end.is_some());
     }
 
     #[test]
-    fn a_grid_of_failures_fails() {
-        let mut measure = |_: &Variant| Err(Failure::Runtime("no".to_owned()));
-        let (outcome, _) = frontier(&variants(&["a", "b"]), &mut measure);
-        assert_eq!(outcome.end.unwrap().to_string(), "no variant was measured: a: no; b: no");
+    fn a_grid_of_failures_fails_and_a_stop_ends_it() {
+        let stop = Stop::default();
+        let mut measure = |variant: &Variant| {
+            if variant.name == "c" {
+                stop.ask();
+            }
+            Err(Failure::Runtime("no".to_owned()))
+        };
+        let rows = frontier(&variants(&["a", "b", "c", "d"]), &stop, &mut measure);
+        assert_eq!(failure(&rows).unwrap().to_string(), "no variant was measured: a: no; b: no");
     }
 }

@@ -3,7 +3,7 @@
 mod chaos;
 mod course;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 mod frontier;
 mod probe;
 mod ramp;
@@ -15,7 +15,7 @@ mod trend;
 
 pub use chaos::{chaos, standard};
 pub use course::{Capacity, Check, Course, LATENESS_MAX, Outcome, Trial, Verdict, run, saturation};
-pub use frontier::{Row, frontier, table};
+pub use frontier::{Row, failure, frontier, table};
 pub use probe::{BUCKETS, export, probe};
 pub use ramp::ramp;
 pub use rig::{Load, Progress, Rig};

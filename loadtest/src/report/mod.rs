@@ -1,6 +1,9 @@
 //! What a run leaves behind: report.json, .hgrm and .hlog, one HTML page, the terminal. Everything is made from the
 //! [`Report`] alone, so that an old report.json can be drawn again.
 
+mod baseline;
+#[cfg(test)]
+mod baseline_tests;
 mod build;
 mod distribution;
 mod hdr;
@@ -12,7 +15,11 @@ mod say;
 mod schema;
 #[cfg(test)]
 mod synthetic;
+mod terminal;
+#[cfg(test)]
+mod terminal_tests;
 
+pub use baseline::{Change, compare, parse_allowed};
 pub use build::{Context, LATENESS_ALLOWED, N_SLICES_MAX};
 pub use distribution::{Distribution, Percentiles};
 pub use hdr::{hgrm, hlog};
@@ -24,3 +31,4 @@ pub use json::{
 };
 pub use leave::leave;
 pub use schema::schema;
+pub use terminal::{Live, Style, comparison, table};

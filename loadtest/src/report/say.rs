@@ -1,17 +1,19 @@
 //! Numbers as people read them.
 
-/// Milliseconds, three digits: `0.24 ms`, `612 ms`, `1.52 s`, `2 min 5 s`; what is infinite never came.
+/// Milliseconds as measured, three digits: `0.24 ms`, `612 ms`, `1.70 s`, `2 min 5 s`; what is infinite never came.
 pub(super) fn latency(ms: Option<f64>) -> String {
-    ms.map_or_else(|| "\u{221e}".to_owned(), duration)
+    ms.map_or_else(|| "\u{221e}".to_owned(), |ms| with_unit(ms, three_digits))
 }
 
-/// The same of what is finite.
+/// Milliseconds as chosen by people: `5 ms`, `1.5 s`.
 pub(super) fn duration(ms: f64) -> String {
+    with_unit(ms, digits)
+}
+
+fn with_unit(ms: f64, digits: fn(f64) -> String) -> String {
     match ms {
         0.0 => "0 ms".to_owned(),
-        ms if ms < 0.995 => format!("{ms:.2} ms"),
-        ms if ms < 99.95 => format!("{} ms", digits(ms)),
-        ms if ms < 999.5 => format!("{ms:.0} ms"),
+        ms if ms < 999.5 => format!("{} ms", digits(ms)),
         ms if ms < 59_950.0 => format!("{} s", digits(ms / 1_000.0)),
         ms => span(ms / 1_000.0),
     }
@@ -74,12 +76,16 @@ pub(super) fn bytes(n: u64) -> String {
 
 /// Three digits, without zeros at the end of a fraction.
 pub(super) fn digits(number: f64) -> String {
-    let text = match number.abs() {
-        size if size >= 99.95 => return format!("{number:.0}"),
+    let text = three_digits(number);
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+fn three_digits(number: f64) -> String {
+    match number.abs() {
+        size if size >= 99.95 => format!("{number:.0}"),
         size if size >= 9.995 => format!("{number:.1}"),
         _ => format!("{number:.2}"),
-    };
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -91,15 +97,16 @@ mod tests {
         let check = |ms: f64, expected: &str| assert_eq!(latency(Some(ms)), expected);
         check(0.0, "0 ms");
         check(0.2404, "0.24 ms");
-        check(5.0, "5 ms");
+        check(5.0, "5.00 ms");
         check(99.96, "100 ms");
         check(612.4, "612 ms");
-        check(999.6, "1 s");
+        check(999.6, "1.00 s");
         check(1_523.0, "1.52 s");
         check(59_960.0, "1 min");
         check(125_000.0, "2 min 5 s");
         check(5_400_000.0, "1 h 30 min");
         assert_eq!(latency(None), "\u{221e}");
+        assert_eq!([5.0, 200.0, 1_500.0, 20_000.0].map(duration), ["5 ms", "200 ms", "1.5 s", "20 s"]);
     }
 
     #[test]

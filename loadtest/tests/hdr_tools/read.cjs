@@ -12,8 +12,10 @@ for (let interval; (interval = reader.nextIntervalHistogram()); ) {
   of.n += interval.totalCount;
 }
 for (const { name, latency } of JSON.parse(fs.readFileSync(`${folder}/report.json`, "utf8")).figures) {
-  const histogram = hdr.decodeFromCompressedBase64(latency.histogram);
+  let histogram = hdr.decodeFromCompressedBase64(latency.histogram);
   histogram.autoResize = true;
   if (latency.n_never > 0) histogram.recordValueWithCount(3_600_000_000, latency.n_never);
+  // Once more through the encoding: else the maximum is the value that was recorded and not that of its bucket.
+  histogram = hdr.decodeFromCompressedBase64(hdr.encodeIntoCompressedBase64(histogram));
   console.log(JSON.stringify({ name, ...log[name], text: histogram.outputPercentileDistribution(5, 1000) }));
 }

@@ -7,9 +7,9 @@ use super::palette::series;
 use super::svg::{Anchor, Area, Point, Svg, through};
 use crate::report::{Report, Step, Unit, say};
 
-const SIZE: Point = (960.0, 452.0);
-const LATENCY: Area = Area { left: 72.0, top: 30.0, width: 714.0, height: 230.0 };
-const COVERAGE: Area = Area { left: 72.0, top: 304.0, width: 714.0, height: 90.0 };
+const SIZE: Point = (960.0, 478.0);
+const LATENCY: Area = Area { left: 72.0, top: 50.0, width: 714.0, height: 230.0 };
+const COVERAGE: Area = Area { left: 72.0, top: 328.0, width: 714.0, height: 90.0 };
 
 /// The chart; empty without steps.
 pub(super) fn chart(report: &Report) -> String {
@@ -46,8 +46,8 @@ fn knee(svg: &mut Svg, report: &Report, x: &Scale) {
             svg.rect("beyond", Area { left, width: plot.right() - left, ..plot });
         }
     }
-    svg.line("knee", (at, LATENCY.top - 4.0), (at, COVERAGE.bottom()));
-    svg.text("kneelabel", (at, LATENCY.top - 11.0), Anchor::Middle, &format!("capacity: {capacity} feeds"));
+    svg.line("knee", (at, LATENCY.top - 28.0), (at, COVERAGE.bottom()));
+    svg.text("kneelabel", (at, LATENCY.top - 34.0), Anchor::Middle, &format!("capacity: {capacity} feeds"));
 }
 
 fn latency(svg: &mut Svg, report: &Report, x: &Scale) {
@@ -81,7 +81,7 @@ fn latency(svg: &mut Svg, report: &Report, x: &Scale) {
             name,
         );
     }
-    svg.text("name", (LATENCY.right() + 12.0, LATENCY.bottom()), Anchor::Start, "latency, p95");
+    svg.text("name", (LATENCY.left, LATENCY.top - 12.0), Anchor::Start, "latency, p95");
 }
 
 /// Each run is a dot; the line goes through the slowest of each number of feeds. Returns how high it ends.
@@ -150,7 +150,7 @@ fn coverage(svg: &mut Svg, report: &Report, x: &Scale) {
         let state = if step.met { "" } else { " hollow" };
         svg.dot(&format!("dot calm{state}"), (x.at(step.n_feeds as f64), y.at(ratio)), &tip);
     }
-    svg.text("name", (COVERAGE.right() + 12.0, COVERAGE.bottom()), Anchor::Start, "coverage");
+    svg.text("name", (COVERAGE.left, COVERAGE.top - 12.0), Anchor::Start, "audio analysed");
 }
 
 fn verdict(step: &Step) -> String {

@@ -13,7 +13,10 @@ const LEFT: f64 = 72.0;
 const PLOT_WIDTH: f64 = 872.0;
 
 /// Height of the strip of what never came, pixels.
-const NEVER_HEIGHT: f64 = 10.0;
+const NEVER_HEIGHT: f64 = 9.0;
+
+/// Between that strip and the map, so that labels do not meet, pixels.
+const NEVER_GAP: f64 = 9.0;
 
 /// Most columns: a pixel's worth less would not be seen.
 const N_COLUMNS_MAX: usize = 150;
@@ -65,7 +68,7 @@ fn columns(series: &[Slice], figure: &str) -> Vec<Column> {
 fn map(report: &Report, idx: usize, figure: &str, columns: Vec<Column>) -> String {
     let n_facts: u64 = columns.iter().map(|column| column.latencies.count()).sum();
     let height = if n_facts >= N_FACTS_TALL { 190.0 } else { 104.0 };
-    let top = if report.marks.is_empty() { 24.0 } else { 44.0 };
+    let top = if report.marks.is_empty() { 30.0 } else { 48.0 };
     let plot = Area { left: LEFT, top, width: PLOT_WIDTH, height };
     let size = (WIDTH, plot.bottom() + 26.0);
     let n_never: u64 = columns.iter().map(|column| column.latencies.n_never()).sum();
@@ -148,13 +151,13 @@ fn rows(column: &Column, map: &Map) -> Vec<u64> {
 
 /// What never came has no latency: it is shown above all others, never left out.
 fn never(svg: &mut Svg, map: &Map) {
-    let top = map.plot.top - NEVER_HEIGHT - 3.0;
+    let top = map.plot.top - NEVER_HEIGHT - NEVER_GAP;
     for column in map.columns.iter().filter(|column| column.latencies.n_never() > 0) {
         let (left, right) = (map.x.at(column.from_s), map.x.at(column.to_s));
         svg.rect("missing", Area { left, top, width: right - left, height: NEVER_HEIGHT });
     }
     if map.columns.iter().any(|column| column.latencies.n_never() > 0) {
-        svg.text("tick", (map.plot.left - 8.0, top + NEVER_HEIGHT), Anchor::End, "never");
+        svg.text("tick", (map.plot.left - 8.0, top + NEVER_HEIGHT - 1.0), Anchor::End, "never");
     }
 }
 
@@ -162,7 +165,7 @@ fn never(svg: &mut Svg, map: &Map) {
 fn marks(svg: &mut Svg, report: &Report, map: &Map) {
     for (idx, mark) in report.marks.iter().enumerate() {
         let (left, right) = (map.x.at(mark.at_s), map.x.at(mark.at_s + mark.length_s));
-        let (top, bottom) = (map.plot.top - 18.0, map.plot.bottom());
+        let (top, bottom) = (map.plot.top - NEVER_HEIGHT - NEVER_GAP - 4.0, map.plot.bottom());
         svg.rect("band", Area { left, top, width: (right - left).max(1.5), height: bottom - top });
         svg.text("badge", ((left + right) / 2.0, top - 5.0), Anchor::Middle, &(idx + 1).to_string());
     }
@@ -183,7 +186,8 @@ fn tips(svg: &mut Svg, map: &Map) {
             say::duration(column.latencies.max().as_secs_f64() * 1e3),
             say::count(column.latencies.n_never()),
         );
-        let (top, height) = (map.plot.top - NEVER_HEIGHT - 3.0, map.plot.height + NEVER_HEIGHT + 3.0);
+        let over = NEVER_HEIGHT + NEVER_GAP;
+        let (top, height) = (map.plot.top - over, map.plot.height + over);
         svg.rect_told("hover", Area { left, top, width: right - left, height }, &tip);
     }
 }

@@ -118,12 +118,7 @@ pub(super) fn marks(report: &Report) -> String {
         return String::new();
     }
     let item = |mark: &crate::report::Mark| {
-        let length = if mark.length_s > 0.0 {
-            format!(", for {}", say::duration(mark.length_s * 1e3))
-        } else {
-            String::new()
-        };
-        format!("<li><b>{}</b> {}{length}</li>", say::clock(mark.at_s), escape(&mark.what))
+        format!("<li><b>{}</b> {}</li>", say::clock(mark.at_s), escape(&mark.what))
     };
     let items: String = report.marks.iter().map(item).collect();
     format!("<ol class=\"marks\">{items}</ol>")

@@ -69,7 +69,11 @@ fn tiles(report: &Report) -> String {
     } else {
         say::latency(generator.lateness.percentiles.p99_9)
     };
-    tile("generator lateness, p99.9", &late, &format!("{} allowed", say::duration(generator.allowed_ms)));
+    tile(
+        "lateness, p99.9",
+        &late,
+        &format!("of the generator; {} allowed", say::duration(generator.allowed_ms)),
+    );
     html + "</ul>"
 }
 
@@ -80,8 +84,8 @@ fn objectives(objectives: &[Objective]) -> String {
     let rows: String = objectives.iter().map(row).collect();
     format!(
         "<div class=\"scroll\" tabindex=\"0\"><table class=\"slo\"><caption class=\"hidden\">Objectives</caption>\
-         <thead><tr><th scope=\"col\">objective</th><th scope=\"col\" class=\"n\">bar</th><th scope=\"col\" class=\"n\">measured</th>\
-         <th scope=\"col\">used</th><th scope=\"col\">verdict</th></tr></thead><tbody>{rows}</tbody></table></div>"
+         <thead><tr><th scope=\"col\">objective</th><th scope=\"col\">verdict</th><th scope=\"col\" class=\"n\">bar</th>\
+         <th scope=\"col\" class=\"n\">measured</th><th scope=\"col\">used</th></tr></thead><tbody>{rows}</tbody></table></div>"
     )
 }
 
@@ -93,8 +97,8 @@ fn row(objective: &Objective) -> String {
         (unit, Some(measured)) => with_unit(measured, unit),
     };
     format!(
-        "<tr class=\"{class}\"><th scope=\"row\"><code>{}</code></th><td class=\"n\">{} {}</td><td class=\"n\">{measured}</td>\
-         <td>{}</td><td class=\"state\">{verdict}</td></tr>",
+        "<tr class=\"{class}\"><th scope=\"row\"><code>{}</code></th><td class=\"state\">{verdict}</td><td class=\"n\">{} {}</td>\
+         <td class=\"n\">{measured}</td><td>{}</td></tr>",
         escape(&objective.name),
         escape(&objective.operator),
         with_unit(objective.bound, objective.unit),

@@ -119,6 +119,24 @@ impl Objective {
         DEFAULTS.into_iter().filter_map(|text| text.parse().ok()).collect()
     }
 
+    /// What is looked at, as written: `transcript.final:p95`, `coverage`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self.subject {
+            Subject::Latency(figure, quantile) => format!("{}:{quantile}", self.figure(figure.name())),
+            Subject::Tally(figure, tally) => format!("{}:{}", self.figure(figure.name()), tally.name()),
+            Subject::Coverage => self.figure("coverage"),
+            Subject::ErrorRate => self.figure("wer"),
+            Subject::WordsLost => self.figure("words.lost"),
+            Subject::WordsRetracted => self.figure("words.retracted"),
+        }
+    }
+
+    fn figure(&self, name: &str) -> String {
+        let may = if self.absence == Absence::Met { "?" } else { "" };
+        format!("{name}{may}")
+    }
+
     /// The latency that it bounds from above: which, at which quantile, and the bound. For lines in charts.
     #[must_use]
     pub fn latency(&self) -> Option<(Figure, Quantile, Duration)> {
@@ -180,7 +198,9 @@ impl Compare {
         (">", Self::More),
     ];
 
-    fn name(self) -> &'static str {
+    /// As written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         Self::ALL.into_iter().find(|(_, compare)| *compare == self).map_or("", |(name, _)| name)
     }
 
@@ -219,16 +239,7 @@ impl fmt::Display for Bound {
 /// As it is parsed.
 impl fmt::Display for Objective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let may = if self.absence == Absence::Met { "?" } else { "" };
-        match self.subject {
-            Subject::Latency(figure, quantile) => write!(f, "{}{may}:{quantile}", figure.name())?,
-            Subject::Tally(figure, tally) => write!(f, "{}{may}:{}", figure.name(), tally.name())?,
-            Subject::Coverage => write!(f, "coverage{may}")?,
-            Subject::ErrorRate => write!(f, "wer{may}")?,
-            Subject::WordsLost => write!(f, "words.lost{may}")?,
-            Subject::WordsRetracted => write!(f, "words.retracted{may}")?,
-        }
-        write!(f, "{}{}", self.compare.name(), self.bound)
+        write!(f, "{}{}{}", self.name(), self.compare.name(), self.bound)
     }
 }
 

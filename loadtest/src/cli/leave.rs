@@ -1,0 +1,155 @@
+//! From what a mode leaves behind to a report in a folder. The only caller of [`report`].
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use url::Url;
+
+use crate::failure::Failure;
+use crate::measure::Measurement;
+use crate::mode::{Check, LATENESS_MAX, Outcome};
+use crate::report::{self, Context, Host, Report, Target, Unit, Versions};
+use crate::scenario::{Bound, Judged, Scenario, Subject, Tally, name_of};
+
+/// What is known before anything runs.
+pub(super) struct Before {
+    machine: Host,
+    started_at: Timestamp,
+}
+
+impl Before {
+    /// Now.
+    pub(super) fn now() -> Self {
+        Self { machine: Host::here(), started_at: Timestamp::now() }
+    }
+
+    /// `20261123T194300Z`, for names.
+    pub(super) fn stamp(&self) -> String {
+        self.started_at.strftime("%Y%m%dT%H%M%SZ").to_string()
+    }
+}
+
+/// Writes the report of `outcome` into `folder`; without a single run there is none.
+pub(super) fn leave(
+    scenario: &Scenario,
+    before: &Before,
+    outcome: &Outcome,
+    folder: &Path,
+) -> Result<(Option<Report>, Vec<PathBuf>), Failure> {
+    let runs: Vec<Measurement> = outcome.trials.iter().map(|trial| trial.measurement.clone()).collect();
+    let Some(report) = Report::from(&context(scenario, before, outcome), &runs) else {
+        return Ok((None, Vec::new()));
+    };
+    let files = report::leave(&report, folder)?;
+    Ok((Some(report), files))
+}
+
+fn context(scenario: &Scenario, before: &Before, outcome: &Outcome) -> Context {
+    let mut judged: Vec<Vec<report::Objective>> =
+        outcome.trials.iter().map(|trial| trial.judged.iter().map(objective).collect()).collect();
+    if let Some(last) = judged.last_mut() {
+        last.extend(outcome.checks.iter().map(check));
+    }
+    Context {
+        scenario: scenario.name.clone(),
+        mode: outcome.mode.to_owned(),
+        target: Target { kind: name_of(&scenario.target.kind), address: address(&scenario.target.url()) },
+        machine: before.machine.clone(),
+        versions: Versions::here(),
+        started_at: before.started_at,
+        lateness_allowed: LATENESS_MAX,
+        judged,
+        capacity: outcome.capacity.map(|capacity| capacity.n_feeds),
+    }
+}
+
+/// Without what a URL may hold of secrets: user, password, query.
+fn address(url: &str) -> String {
+    let Ok(mut parsed) = Url::parse(url) else { return url.to_owned() };
+    // They fail for URLs that cannot have users, which have none.
+    let _ = parsed.set_username("");
+    let _ = parsed.set_password(None);
+    parsed.set_query(None);
+    parsed.to_string()
+}
+
+fn objective(judged: &Judged) -> report::Objective {
+    let objective = &judged.objective;
+    let unit = match (objective.bound, objective.subject) {
+        (Bound::Time(_), _) => Unit::Ms,
+        (_, Subject::WordsLost) => Unit::Count,
+        (_, Subject::Tally(_, tally)) if tally != Tally::Late => Unit::Count,
+        _ => Unit::Ratio,
+    };
+    let scale = if unit == Unit::Ms { 1e3 } else { 1.0 };
+    report::Objective {
+        name: objective.name(),
+        operator: objective.compare.name().to_owned(),
+        bound: objective.bound.number() * scale,
+        unit,
+        measured: judged.number.map(|number| number * scale),
+        met: judged.is_met,
+    }
+}
+
+fn check(check: &Check) -> report::Objective {
+    let (name, unit, scale) = match check.unit {
+        "s" => (check.name.clone(), Unit::Ms, 1e3),
+        "1" => (check.name.clone(), Unit::Count, 1.0),
+        unit => (format!("{}, {unit}", check.name), Unit::Count, 1.0),
+    };
+    report::Objective {
+        name,
+        operator: "<=".to_owned(),
+        bound: check.bound * scale,
+        unit,
+        measured: check.number.map(|number| number * scale),
+        met: check.is_met,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::measure::Score;
+    use crate::scenario::Objective;
+
+    #[test]
+    fn secrets_of_addresses_are_not_left() {
+        assert_eq!(address("wss://user:secret@host/v1/listen?token=x"), "wss://host/v1/listen");
+        assert_eq!(address("http://{listen}"), "http://{listen}");
+    }
+
+    #[test]
+    fn objectives_keep_their_meaning() {
+        let of = |text: &str| objective(&text.parse::<Objective>().unwrap().judge(&Score::default()));
+        let latency = of("transcript.final:p95<1.5s");
+        assert_eq!((latency.name.as_str(), latency.operator.as_str()), ("transcript.final:p95", "<"));
+        assert_eq!(
+            (latency.bound, latency.unit, latency.measured, latency.met),
+            (1_500.0, Unit::Ms, None, false)
+        );
+        let wrong = of("alert.dead_air:wrong==0");
+        assert_eq!((wrong.unit, wrong.measured, wrong.met), (Unit::Count, Some(0.0), true));
+        assert_eq!((of("alert.dead_air:late<=1%").unit, of("coverage>=0.9").bound), (Unit::Ratio, 0.9));
+    }
+
+    #[test]
+    fn checks_become_objectives() {
+        let slope = Check {
+            name: "slope of memory".to_owned(),
+            number: Some(2.0),
+            bound: 1.0,
+            unit: "MiB/h",
+            measured: String::new(),
+            is_met: false,
+        };
+        assert_eq!(
+            (check(&slope).name.as_str(), check(&slope).unit),
+            ("slope of memory, MiB/h", Unit::Count)
+        );
+        let recovery = Check { unit: "s", ..slope };
+        assert_eq!((check(&recovery).bound, check(&recovery).measured), (1_000.0, Some(2_000.0)));
+    }
+}
