@@ -11,6 +11,7 @@ pub mod mode;
 pub mod pace;
 pub mod programme;
 pub mod report;
+pub mod rig;
 pub mod scenario;
 pub mod target;
 pub mod transport;

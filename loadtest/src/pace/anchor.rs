@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use engine::time::MediaTime;
+use engine::time::{FLICKS_PER_SECOND, MediaTime};
 
 /// Media time 0 of a feed, as the server counts it: the first sample that it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,14 @@ impl Anchor {
         let sent_with = MediaTime::from_flicks(at.flicks().div_ceil(piece).saturating_mul(piece));
         let due = self.due + sent_with.to_duration();
         self.held_until.map_or(due, |until| due.max(until))
+    }
+
+    /// Media time of the feed that was heard at `at`; 0 before the feed began.
+    #[must_use]
+    pub fn media(&self, at: Instant) -> MediaTime {
+        let nanos = at.saturating_duration_since(self.due).as_nanos();
+        let flicks = nanos * u128::from(FLICKS_PER_SECOND) / 1_000_000_000;
+        MediaTime::from_flicks(u64::try_from(flicks).unwrap_or(u64::MAX))
     }
 }
 

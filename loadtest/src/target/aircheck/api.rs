@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use hyper::Method;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::Follow;
 use super::http::{Ask, Server, Unanswered};
@@ -25,9 +26,9 @@ pub struct NewFeed<'a> {
     pub name: &'a str,
     /// `http://…`, `https://…` (pulled) or `mount:/path` (pushed).
     pub source: &'a str,
-    /// What is analysed; the server's default if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub profile: Option<&'a str>,
+    /// Further keys: `profile`, `priority` ...
+    #[serde(flatten)]
+    pub more: &'a Map<String, Value>,
 }
 
 impl Api {
@@ -82,7 +83,8 @@ mod tests {
         let created = answer("201 Created", "application/json", "{}");
         let (url, requests) = server(vec![created, answer("204 No Content", "", "")]).await;
         let api = Api::new(&format!("{url}/below/"), Some("s3cret")).unwrap();
-        let feed = NewFeed { name: "load 1", source: "http://127.0.0.1:9/1", profile: Some("levels") };
+        let more = Map::from_iter([("profile".to_owned(), Value::from("levels"))]);
+        let feed = NewFeed { name: "load 1", source: "http://127.0.0.1:9/1", more: &more };
         api.add_feed(&feed).await.unwrap();
         api.remove_feed("load 1").await.unwrap();
         let requests = requests.await.unwrap();
@@ -100,7 +102,7 @@ mod tests {
         let refusals = vec![answer("422 Unprocessable Entity", "application/problem+json", problem)];
         let (url, _requests) = server(refusals).await;
         let api = Api::new(&url, None).unwrap();
-        let feed = NewFeed { name: "a", source: "b", profile: None };
+        let feed = NewFeed { name: "a", source: "b", more: &Map::new() };
         let error = api.add_feed(&feed).await.unwrap_err().to_string();
         assert_eq!(
             error,

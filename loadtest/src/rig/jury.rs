@@ -1,0 +1,158 @@
+//! A judge for each media clock of each feed, and what all of them say together, slice by slice. Reads no clock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine::budget::Budgets;
+
+use crate::measure::{Latencies, Sample, Score};
+use crate::programme::Programme;
+use crate::report::N_SLICES_MAX;
+use crate::transport::{Departure, Note, Noted};
+use crate::truth::{Judge, Observed, Verdict};
+
+/// Shortest slice of the series.
+const SLICE_MIN: Duration = Duration::from_secs(1);
+/// Messages about a media clock that may come before it is known.
+const EARLY_MAX: usize = 64;
+
+/// The time that counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    pub(super) start: Instant,
+    pub(super) length: Duration,
+}
+
+impl Window {
+    pub(super) fn end(&self) -> Instant {
+        self.start + self.length
+    }
+
+    /// Length of a slice.
+    pub(super) fn slice(&self) -> Duration {
+        SLICE_MIN.max(self.length / u32::try_from(N_SLICES_MAX).unwrap_or(1))
+    }
+}
+
+/// See the module.
+pub(super) struct Jury {
+    programme: Arc<Programme>,
+    window: Window,
+    seats: BTreeMap<(usize, u32), Seat>,
+    early: BTreeMap<(usize, u32), Vec<Observed>>,
+    score: Score,
+    slices: BTreeMap<usize, BTreeMap<&'static str, Latencies>>,
+    faults: Vec<String>,
+}
+
+struct Seat {
+    judge: Judge,
+    /// The last leg.
+    anchor: crate::pace::Anchor,
+}
+
+impl Jury {
+    pub(super) fn new(programme: Arc<Programme>, window: Window) -> Self {
+        Self {
+            programme,
+            window,
+            seats: BTreeMap::new(),
+            early: BTreeMap::new(),
+            score: Score::default(),
+            slices: BTreeMap::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    /// Takes what a transport tells.
+    pub(super) fn note(&mut self, note: Note) {
+        let key = (note.feed_idx, note.session);
+        match note.what {
+            Noted::Leg { from, anchor } => self.leg(key, from, anchor),
+            Noted::Lost(span) => {
+                if let Some(seat) = self.seats.get_mut(&key) {
+                    seat.judge.lost(span);
+                }
+            }
+            Noted::Observed(observed) => self.hear(key, observed),
+            Noted::Left { at, how } => {
+                if let Departure::Fault(why) = how {
+                    self.faults.push(format!("feed {}: {why}", note.feed_idx));
+                }
+                if let Some(seat) = self.seats.remove(&key) {
+                    let end = at.min(seat.anchor.media(self.window.end()));
+                    self.count(seat.judge.finish(end));
+                }
+            }
+        }
+    }
+
+    /// Takes what a server told.
+    pub(super) fn hear(&mut self, key: (usize, u32), observed: Observed) {
+        match self.seats.get_mut(&key) {
+            Some(seat) => seat.judge.hear(observed),
+            None => {
+                let early = self.early.entry(key).or_default();
+                if early.len() < EARLY_MAX {
+                    early.push(observed);
+                }
+            }
+        }
+    }
+
+    /// Judges what was due by `until`.
+    pub(super) fn settle(&mut self, until: Instant) {
+        let until = until.min(self.window.end());
+        let mut verdicts = Vec::new();
+        for seat in self.seats.values_mut() {
+            verdicts.push(seat.judge.judge(seat.anchor.media(until)));
+        }
+        verdicts.into_iter().for_each(|verdict| self.count(verdict));
+    }
+
+    /// What was judged so far.
+    pub(super) const fn score(&self) -> &Score {
+        &self.score
+    }
+
+    /// Judges the rest. Answers the score, the series, and connections that the server ended.
+    pub(super) fn finish(mut self) -> (Score, Vec<Sample>, Vec<String>) {
+        for seat in std::mem::take(&mut self.seats).into_values() {
+            let end = seat.anchor.media(self.window.end());
+            self.count(seat.judge.finish(end));
+        }
+        let slice = self.window.slice();
+        let sample = |(idx, latencies): (usize, BTreeMap<&'static str, Latencies>)| Sample {
+            at: slice * u32::try_from(idx).unwrap_or(u32::MAX),
+            latencies: latencies.into_iter().map(|(name, latencies)| (name.to_owned(), latencies)).collect(),
+        };
+        (self.score, self.slices.into_iter().map(sample).collect(), self.faults)
+    }
+
+    fn leg(&mut self, key: (usize, u32), from: engine::time::MediaTime, anchor: crate::pace::Anchor) {
+        if let Some(seat) = self.seats.get_mut(&key) {
+            seat.judge.leg(from, anchor);
+            seat.anchor = anchor;
+            return;
+        }
+        let starts = anchor.media(self.window.start);
+        let mut judge = Judge::new(Arc::clone(&self.programme), anchor, Budgets::default()).expecting_from(starts);
+        self.early.remove(&key).into_iter().flatten().for_each(|observed| judge.hear(observed));
+        self.seats.insert(key, Seat { judge, anchor });
+    }
+
+    fn count(&mut self, verdict: Verdict) {
+        self.score.merge(&verdict.score);
+        let slice = self.window.slice();
+        for point in verdict.points {
+            let since = point.due.saturating_duration_since(self.window.start);
+            let idx = (since.as_nanos() / slice.as_nanos().max(1)) as usize;
+            let latencies = self.slices.entry(idx).or_default().entry(point.figure.name()).or_default();
+            match point.latency {
+                Some(latency) => latencies.record(latency),
+                None => latencies.record_never(),
+            }
+        }
+    }
+}

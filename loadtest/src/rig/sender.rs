@@ -1,0 +1,244 @@
+//! The thread that sends: all feeds of a run on one runtime of its own.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use engine::time::SampleRate;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{interval, sleep_until};
+
+use crate::failure::Failure;
+use crate::measure::Generator;
+use crate::pace::Punctuality;
+use crate::programme::Programme;
+use crate::scenario::{Audio, AudioFrom, Codec, Scenario, TargetKind, Transport};
+use crate::target::{Deepgram, Dialect, Vosk, WhisperLive};
+use crate::transport::websocket::{self, WebSocketOptions};
+use crate::transport::{Feed, Note, Notes, Station, StationOptions, Tape, Weather, on_thread, thread_cpu};
+
+/// Notes that may wait for the jury.
+const NOTES: usize = 100_000;
+/// Until a WebSocket server is ready for a feed: it may have a model to load.
+const CONNECT: Duration = Duration::from_secs(60);
+/// Between two looks at how punctual feeds are.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The labelled audio.
+pub(super) fn programme(audio: &Audio) -> Result<Programme, Failure> {
+    match &audio.from {
+        AudioFrom::Sample(name) if name == "librivox" => match &audio.sample_dir {
+            Some(folder) => Programme::librivox(folder),
+            None => Programme::sample(),
+        },
+        AudioFrom::Sample(name) => {
+            Err(Failure::Usage(format!("programme.sample: \"{name}\", expected \"librivox\"")))
+        }
+        AudioFrom::Manifest(path) => Programme::read(path),
+    }
+}
+
+/// What is sent, ready made: the first, and what a change changes to.
+#[derive(Clone)]
+pub(super) struct Tapes(Vec<Arc<Tape>>);
+
+impl Tapes {
+    pub(super) fn new(scenario: &Scenario, programme: &Programme) -> Result<Self, Failure> {
+        let (piece, feeds) = (scenario.feeds.piece, &scenario.feeds);
+        let tape = match scenario.transport() {
+            Transport::WebSocket => {
+                let dialect = dialect(scenario, &scenario.target.url(), None, programme.rate)?;
+                Tape::for_dialect(programme, &*dialect, piece)?
+            }
+            Transport::Icecast => match scenario.codec() {
+                Codec::Mp3 => Tape::mp3(programme, feeds.bitrate, piece)?,
+                Codec::Wav => Tape::wav(programme, piece)?,
+                other => return Err(Failure::Usage(format!("feeds.codec: {other:?} cannot be played yet"))),
+            },
+            other => return Err(Failure::Usage(format!("feeds.transport: {other:?} cannot be played yet"))),
+        };
+        Ok(Self(vec![Arc::new(tape)]))
+    }
+}
+
+fn dialect(
+    scenario: &Scenario,
+    url: &str,
+    token: Option<&str>,
+    rate: SampleRate,
+) -> Result<Box<dyn Dialect>, Failure> {
+    let plain = url.replace("{listen}", "127.0.0.1:1");
+    Ok(match scenario.target.kind {
+        // Its WebSocket is that of Deepgram, on the port of the API.
+        TargetKind::Aircheck => Box::new(Deepgram::new(&plain.replacen("http", "ws", 1), token)?),
+        TargetKind::Deepgram => Box::new(Deepgram::new(&plain, token)?),
+        TargetKind::WhisperLive => Box::new(WhisperLive::new(&plain)?),
+        TargetKind::Vosk => Box::new(Vosk::new(&plain, rate)?),
+        TargetKind::Engine => return Err(Failure::Usage("target.kind: the engine has no WebSocket".into())),
+    })
+}
+
+/// What the thread is to play.
+pub(super) struct Orders {
+    pub(super) scenario: Scenario,
+    pub(super) tapes: Tapes,
+    pub(super) rate: SampleRate,
+    pub(super) url: String,
+    pub(super) token: Option<String>,
+    pub(super) n_feeds: usize,
+    pub(super) begin: Instant,
+    /// From when on punctuality counts, and until when.
+    pub(super) counts: (Instant, Instant),
+}
+
+/// The running thread.
+pub(super) struct Sender {
+    pub(super) notes: mpsc::Receiver<Note>,
+    /// Where feeds can be pulled; empty where they push.
+    pub(super) urls: Vec<String>,
+    pub(super) weathers: Vec<Weather>,
+    pub(super) generator: watch::Receiver<Generator>,
+    end: watch::Sender<bool>,
+    thread: JoinHandle<Result<u64, Failure>>,
+}
+
+/// What the thread tells once it plays.
+struct Opened {
+    notes: mpsc::Receiver<Note>,
+    urls: Vec<String>,
+}
+
+impl Sender {
+    /// Starts the thread. Feeds that are pulled can be pulled when this returns.
+    pub(super) async fn start(orders: Orders) -> Result<Self, Failure> {
+        let weathers: Vec<Weather> = (0..orders.n_feeds).map(|_| Weather::new()).collect();
+        let (end, of_end) = watch::channel(false);
+        let (look, generator) = watch::channel(Punctuality::new().count());
+        let (opened, is_open) = oneshot::channel();
+        let of_thread = weathers.clone();
+        let thread = on_thread("sender", move || send(orders, of_thread, opened, look, of_end))?;
+        match is_open.await {
+            Ok(Opened { notes, urls }) => Ok(Self { notes, urls, weathers, generator, end, thread }),
+            Err(_) => match thread.join() {
+                Ok(Err(failure)) => Err(failure),
+                _ => Err(Failure::Runtime("the sending thread ended before it began".into())),
+            },
+        }
+    }
+
+    /// Ends all feeds; goodbyes are said. The notes that are left can still be read.
+    pub(super) fn end(&self) {
+        self.end.send_replace(true);
+    }
+
+    /// Waits for the thread, which was told to end. Fails if it had to drop notes.
+    pub(super) fn join(self) -> Result<Generator, Failure> {
+        let joined = self.thread.join().map_err(|_| Failure::Runtime("the sending thread panicked".into()))?;
+        match joined? {
+            0 => Ok(self.generator.borrow().clone()),
+            n => Err(Failure::Runtime(format!("{n} notes were lost: this machine is too slow to judge"))),
+        }
+    }
+}
+
+/// Plays until it is told to end; answers how many notes were lost.
+async fn send(
+    orders: Orders,
+    weathers: Vec<Weather>,
+    opened: oneshot::Sender<Opened>,
+    look: watch::Sender<Generator>,
+    mut end: watch::Receiver<bool>,
+) -> Result<u64, Failure> {
+    let (notes, receiver) = Notes::new(NOTES);
+    let punctuality = Punctuality::new();
+    let feeds: Vec<Feed> = weathers
+        .into_iter()
+        .enumerate()
+        .map(|(idx, weather)| Feed {
+            idx,
+            n_feeds: orders.n_feeds,
+            tapes: orders.tapes.0.clone(),
+            begin: orders.begin,
+            weather,
+            notes: notes.clone(),
+            punctuality: punctuality.clone(),
+        })
+        .collect();
+    let mut playing = JoinSet::new();
+    let mut station = None;
+    if orders.scenario.transport() == Transport::WebSocket {
+        let options = sockets(&orders)?;
+        for feed in feeds {
+            playing.spawn_local(websocket::play(feed, options.clone(), end.clone()));
+        }
+    } else {
+        let burst = orders.scenario.feeds.burst;
+        let extension = if orders.scenario.codec() == Codec::Wav { "wav" } else { "mp3" };
+        let options = StationOptions { burst, extension: extension.into(), ..StationOptions::default() };
+        station = Some(Station::open(options, feeds).await?);
+    }
+    let urls = station.iter().flat_map(|station| (0..orders.n_feeds).map(|idx| station.url(idx))).collect();
+    if opened.send(Opened { notes: receiver, urls }).is_err() {
+        return Ok(0);
+    }
+    let counting = count(orders.counts, &punctuality, &look);
+    let failure = tokio::select! {
+        () = counting => None,
+        failure = failed(&mut playing) => Some(failure),
+        _ = end.wait_for(|end| *end) => None,
+    };
+    match failure {
+        Some(failure) => Err(failure),
+        None => {
+            // What is played after the time that counts is for the answers to come.
+            tokio::select! {
+                failure = failed(&mut playing) => return Err(failure),
+                _ = end.wait_for(|end| *end) => {}
+            }
+            drop(station);
+            while let Some(ended) = playing.join_next().await {
+                ended.map_err(|error| Failure::runtime("a feed", error))??;
+            }
+            Ok(notes.n_lost())
+        }
+    }
+}
+
+fn sockets(orders: &Orders) -> Result<WebSocketOptions, Failure> {
+    let (scenario, url, token, rate) =
+        (orders.scenario.clone(), orders.url.clone(), orders.token.clone(), orders.rate);
+    // Whether it can be made is known now; later it is only made again.
+    let first = std::cell::RefCell::new(Some(dialect(&scenario, &url, token.as_deref(), rate)?));
+    let again = move || match first.borrow_mut().take() {
+        Some(first) => first,
+        None => dialect(&scenario, &url, token.as_deref(), rate).unwrap_or_else(|_| unreachable!("it was made before")),
+    };
+    Ok(WebSocketOptions { dialect: Rc::new(again), connect_limit: CONNECT, linger: orders.scenario.run.grace })
+}
+
+/// A feed that failed. Waits for ever while none does.
+async fn failed(playing: &mut JoinSet<Result<(), Failure>>) -> Failure {
+    while let Some(ended) = playing.join_next().await {
+        match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => return failure,
+            Err(error) => return Failure::runtime("a feed", error),
+        }
+    }
+    std::future::pending().await
+}
+
+/// Counts punctuality from the start to the end of the time that counts, and lets others look.
+async fn count((start, end): (Instant, Instant), punctuality: &Punctuality, look: &watch::Sender<Generator>) {
+    sleep_until(start.into()).await;
+    punctuality.reset();
+    let cpu = thread_cpu();
+    let mut looks = interval(LOOK);
+    let show = || look.send_replace(Generator { cpu: thread_cpu().saturating_sub(cpu), ..punctuality.count() });
+    while Instant::now() < end {
+        looks.tick().await;
+        show();
+    }
+}
