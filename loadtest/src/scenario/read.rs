@@ -165,7 +165,7 @@ fn variant(section: &mut Section<'_>) -> Option<Variant> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use std::time::Duration;
 
     use super::*;
@@ -333,5 +333,20 @@ mod tests {
         let unset = Token::Env("AIRCHECK_NO_SUCH_VARIABLE".to_owned());
         assert!(unset.secret().unwrap_err().contains("AIRCHECK_NO_SUCH_VARIABLE"));
         assert_eq!(scenario.target.kind, TargetKind::Aircheck);
+    }
+
+    #[test]
+    fn every_scenario_that_is_shipped_makes_sense() {
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios"));
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let scenario =
+                Draft::read(&path).and_then(Draft::finish).unwrap_or_else(|failure| panic!("{failure}"));
+            assert_eq!(path.file_stem(), Some(scenario.name.as_ref()));
+            names.push(scenario.name);
+        }
+        names.sort();
+        assert_eq!(names, ["capacity", "chaos", "peers-websocket", "probe", "smoke", "soak"]);
     }
 }
