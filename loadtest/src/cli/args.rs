@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
+use crate::report::parse_allowed;
 use crate::scenario::{
     AudioFrom, Codec, Disturbance, Draft, Objective, Scenario, TargetKind, Token, Transport, parse_duration,
 };
@@ -67,7 +68,7 @@ pub enum Command {
         #[arg(value_hint = ValueHint::FilePath)]
         report: PathBuf,
         /// Worse by more than this is a regression, and exit status 3.
-        #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = share)]
+        #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = parse_allowed)]
         fail_on_regression: f64,
     },
 }
@@ -136,7 +137,7 @@ pub struct Common {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub baseline: Option<PathBuf>,
     /// Worse than the baseline by more than this is missed.
-    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "10%", requires = "baseline")]
+    #[arg(long, value_name = "SHARE", value_parser = parse_allowed, default_value = "10%", requires = "baseline")]
     pub fail_on_regression: f64,
     /// Do not draw in the terminal while it runs.
     #[arg(long)]
@@ -208,15 +209,6 @@ pub struct FrontierArgs {
     /// Find how many feeds each variant carries, in place of playing --feeds into each.
     #[arg(long, conflicts_with = "feeds")]
     pub find_max: bool,
-}
-
-/// `10%`, `0.1`; 0 is allowed: nothing may be worse.
-fn share(text: &str) -> Result<f64, String> {
-    let (number, unit) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 100.0));
-    let share = number.trim().parse::<f64>().ok().map(|number| number / unit);
-    share
-        .filter(|share| (0.0..=10.0).contains(share))
-        .ok_or_else(|| "expected a share such as 10% or 0.1".to_owned())
 }
 
 impl Common {
@@ -331,11 +323,5 @@ mod tests {
         assert!(wrong(["--slo", "covrage>1"]).contains("did you mean \"coverage\"?"));
         assert!(wrong(["--length", "5"]).contains("expected a duration such as"));
         assert!(wrong(["--trouble", "stall 5s"]).contains("does not say when"));
-    }
-
-    #[test]
-    fn shares_of_regressions() {
-        assert_eq!((share("10%"), share("0.25"), share("0")), (Ok(0.1), Ok(0.25), Ok(0.0)));
-        assert!(share("-1%").is_err() && share("x").is_err() && share("NaN").is_err());
     }
 }

@@ -8,13 +8,14 @@ use serde_json::json;
 
 use super::args::{Cli, Command, Common, put};
 use super::folder::Folder;
-use super::leave::{Before, leave};
+use super::leave::{Before, View, compare, leave, table};
 use super::play::{Mode, listen};
-use super::{rig, summary};
+use super::rig;
+use super::summary::summary;
 use crate::failure::Failure;
 use crate::measure::Figure;
-use crate::mode::{self, Outcome, Progress, Rig, Row, Stop};
-use crate::report;
+use crate::mode::{self, Outcome, Rig, Row, Stop};
+use crate::report::{Report, Style, schema};
 use crate::scenario::{Draft, Scenario, name_of, show_duration};
 
 /// Makes rigs.
@@ -58,10 +59,10 @@ fn run_with(cli: Cli, make: Make<'_>) -> Result<(), Failure> {
             frontier(inner, &args.common, args.common.draft()?, make)
         }
         Command::Check { scenario } => say(&described(&Draft::read(&scenario)?.finish()?)),
-        Command::Schema => say(&format!("{:#}\n", report::schema().to_value())),
+        Command::Schema => say(&format!("{:#}\n", schema().to_value())),
         Command::Compare { baseline, report, fail_on_regression } => {
-            let (before, after) = (report::Report::read(&baseline)?, report::Report::read(&report)?);
-            regressions(&before, &after, fail_on_regression)
+            let (before, after) = (Report::read(&baseline)?, Report::read(&report)?);
+            told(compare(&before, &after, fail_on_regression))
         }
     }
 }
@@ -69,7 +70,7 @@ fn run_with(cli: Cli, make: Make<'_>) -> Result<(), Failure> {
 /// One server, one mode.
 fn measure(mode: Mode, common: &Common, draft: Draft, make: Make<'_>) -> Result<(), Failure> {
     let scenario = draft.finish()?;
-    let baseline = common.baseline.as_deref().map(report::Report::read).transpose()?;
+    let baseline = common.baseline.as_deref().map(Report::read).transpose()?;
     let before = Before::now();
     let folder = claim(common, &scenario, mode.name(), &before)?;
     let stop = Stop::on_signals()?;
@@ -77,20 +78,24 @@ fn measure(mode: Mode, common: &Common, draft: Draft, make: Make<'_>) -> Result<
         mode::export(listen(&scenario)?)?;
     }
     let outcome = {
-        let mut rig = make(&scenario, &stop)?;
-        mode.play(&scenario, rig.as_mut(), &stop, &mut view(common))
+        let (mut rig, mut view) = (make(&scenario, &stop)?, view(common));
+        mode.play(&scenario, rig.as_mut(), &stop, &mut |progress| view.tell(progress))
     };
     let (report, files) = leave(&scenario, &before, &outcome, folder.path())?;
-    say(&summary::summary(&outcome))?;
-    let files: Vec<String> = files.iter().map(|file| format!("{}\n", file.display())).collect();
-    say(&files.concat())?;
-    if let Some(failure) = outcome.end {
-        return Err(failure);
-    }
-    match (baseline, report) {
-        (Some(baseline), Some(report)) => regressions(&baseline, &report, common.fail_on_regression),
+    let files: Vec<String> = files.iter().map(|file| format!("  {}\n", file.display())).collect();
+    let table = report.as_ref().map(table).unwrap_or_default();
+    say(&format!("{table}{}\n{}", summary(&outcome), files.concat()))?;
+    let compared = match (&baseline, &report) {
+        (Some(baseline), Some(report)) => told(compare(baseline, report, common.fail_on_regression)),
         _ => Ok(()),
-    }
+    };
+    // What is wrong with the run itself comes first.
+    outcome.end.map_or(compared, Err)
+}
+
+fn told((text, failure): (String, Option<Failure>)) -> Result<(), Failure> {
+    say(&text)?;
+    failure.map_or(Ok(()), Err)
 }
 
 /// One server command after the other, each with a report of its own.
@@ -107,8 +112,8 @@ fn frontier(inner: Mode, common: &Common, draft: Draft, make: Make<'_>) -> Resul
     let rows = mode::frontier(&scenario.variants, &stop, &mut |variant| {
         let scenario = scenario.with(variant);
         let outcome: Outcome = {
-            let mut rig = make(&scenario, &stop)?;
-            inner.play(&scenario, rig.as_mut(), &stop, &mut view(common))
+            let (mut rig, mut view) = (make(&scenario, &stop)?, view(common));
+            inner.play(&scenario, rig.as_mut(), &stop, &mut |progress| view.tell(progress))
         };
         leave(&scenario, &before, &outcome, &folder.inner(&variant.name))?;
         Ok(outcome)
@@ -143,19 +148,6 @@ fn claim(common: &Common, scenario: &Scenario, mode: &str, before: &Before) -> R
     Folder::claim(common.out.as_deref(), &name)
 }
 
-/// Tells on stderr how a run is doing.
-fn view(common: &Common) -> impl FnMut(&Progress) + use<> {
-    let is_quiet = common.no_terminal;
-    let mut last = None;
-    move |progress| {
-        if !is_quiet && summary::is_due(last, progress) {
-            last = Some(progress.at);
-            // Where stderr is closed there is nobody left to tell.
-            let _ = writeln!(io::stderr(), "{}", summary::line(progress));
-        }
-    }
-}
-
 /// What a scenario asks for.
 fn described(scenario: &Scenario) -> String {
     let mut text = format!(
@@ -179,6 +171,10 @@ fn described(scenario: &Scenario) -> String {
     text
 }
 
+fn view(common: &Common) -> View {
+    View::new((!common.no_terminal).then(Style::of_stderr))
+}
+
 fn say(text: &str) -> Result<(), Failure> {
     let said = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush());
     said.map_err(|error| Failure::runtime("stdout", error))
@@ -186,4 +182,104 @@ fn say(text: &str) -> Result<(), Failure> {
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     std::fs::write(path, text).map_err(|error| Failure::runtime(&path.display().to_string(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::path::PathBuf;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::mode::fake::Fake;
+
+    /// Runs a command line with a server that carries `capacity` feeds; its report goes to `out`.
+    fn play(capacity: usize, out: &Path, flags: &[&str]) -> Result<(), Failure> {
+        let (mode, flags) = flags.split_first().unwrap();
+        let common =
+            ["aircheck-loadtest", mode, "--no-terminal", "--length", "20s", "--out"].map(PathBuf::from);
+        let words = common.into_iter().chain([out.to_owned()]).chain(flags.iter().map(PathBuf::from));
+        let slo = ["--slo", "transcript.final:p95<3s", "--slo", "coverage>=0.995"].map(PathBuf::from);
+        let cli = Cli::try_parse_from(words.chain(slo)).unwrap();
+        run_with(cli, &mut |scenario, _| {
+            let by_variant = scenario.target.env.get("CAPACITY").map(|capacity| capacity.parse().unwrap());
+            Ok(Box::new(Fake::of(by_variant.unwrap_or(capacity))))
+        })
+    }
+
+    #[test]
+    fn a_run_leaves_its_report_and_tells_its_verdict() {
+        let folder = tempfile::tempdir().unwrap();
+        let (met, missed) = (folder.path().join("met"), folder.path().join("missed"));
+        assert!(play(10, &met, &["run", "--feeds", "8"]).is_ok());
+        assert!(matches!(play(10, &missed, &["run", "--feeds", "20"]), Err(Failure::Missed(_))));
+        let reports = [&met, &missed].map(|out| Report::read(&out.join("report.json")).unwrap());
+        assert_eq!((reports[0].n_feeds, reports[1].n_feeds), (8, 20));
+        assert!(reports[0].objectives.iter().all(|objective| objective.met));
+        assert!(
+            matches!(play(10, &met, &["run"]), Err(Failure::Usage(_))),
+            "written over another one's report"
+        );
+    }
+
+    #[test]
+    fn a_search_leaves_the_capacity() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        play(12, &out, &["find-max", "--from", "4", "--to", "64"]).unwrap();
+        let report = Report::read(&out.join("report.json")).unwrap();
+        assert_eq!((report.capacity, report.n_feeds, report.mode.as_str()), (Some(12), 12, "find-max"));
+    }
+
+    #[test]
+    fn worse_than_the_baseline_is_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (before, after) = (folder.path().join("before"), folder.path().join("after"));
+        play(20, &before, &["find-max"]).unwrap();
+        let baseline = before.join("report.json");
+        let flags = ["find-max", "--baseline", baseline.to_str().unwrap()];
+        let failure = play(10, &after, &flags).unwrap_err();
+        assert!(failure.to_string().contains("capacity is worse than the baseline"), "{failure}");
+        assert!(play(20, &folder.path().join("same"), &flags).is_ok());
+    }
+
+    #[test]
+    fn each_variant_has_its_report_and_its_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, out) = (folder.path().join("x.toml"), folder.path().join("out"));
+        let variant = |name: &str, n: usize| {
+            format!("[[variant]]\nname = \"{name}\"\nenv = {{ CAPACITY = \"{n}\" }}\n")
+        };
+        let command = "[target]\ncommand = [\"x\", \"{listen}\"]\n";
+        std::fs::write(&file, format!("{command}{}{}", variant("a/b", 6), variant("c", 9))).unwrap();
+        play(1, &out, &["frontier", "--find-max", "--scenario", file.to_str().unwrap()]).unwrap();
+        let rows = std::fs::read_to_string(out.join("frontier.json")).unwrap();
+        let rows: serde_json::Value = serde_json::from_str(&rows).unwrap();
+        assert_eq!((&rows[0]["capacity"], &rows[1]["capacity"]), (&json!(6), &json!(9)));
+        assert!(rows[0]["word_first_seen_p95_s"].is_null() && rows[0]["error_rate"] == 0.05);
+        assert_eq!(Report::read(&out.join("a_b/report.json")).unwrap().capacity, Some(6));
+        let none = play(1, &folder.path().join("none"), &["frontier"]).unwrap_err();
+        assert!(none.to_string().contains("[[variant]]"), "{none}");
+    }
+
+    #[test]
+    fn what_cannot_be_started_leaves_no_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        let words = ["aircheck-loadtest", "run", "--no-terminal", "--out", out.to_str().unwrap()];
+        let cli = Cli::try_parse_from(words).unwrap();
+        let failed = run_with(cli, &mut |_, _| Err(Failure::Runtime("connection refused".to_owned())));
+        assert!(matches!(failed, Err(Failure::Runtime(_))) && !out.exists());
+    }
+
+    #[test]
+    fn a_scenario_is_described() {
+        let text = described(&Scenario::default());
+        assert!(
+            text.starts_with("unnamed: aircheck at http://127.0.0.1:8080, mp3 over icecast\n  1m after 10s"),
+            "{text}"
+        );
+        assert!(text.contains("\n  transcript.final:p99<3s\n"));
+    }
 }

@@ -1,5 +1,6 @@
-//! From what a mode leaves behind to a report in a folder. The only caller of [`report`].
+//! From what a mode leaves behind to a report in a folder, and what is said of it. The only caller of [`report`].
 
+use std::io::{self, Stderr};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -7,8 +8,8 @@ use url::Url;
 
 use crate::failure::Failure;
 use crate::measure::Measurement;
-use crate::mode::{Check, LATENESS_MAX, Outcome};
-use crate::report::{self, Context, Host, Report, Target, Unit, Versions};
+use crate::mode::{Check, LATENESS_MAX, Outcome, Progress};
+use crate::report::{self, Context, Host, Live, Report, Style, Target, Unit, Verdict, Versions};
 use crate::scenario::{Bound, Judged, Scenario, Subject, Tally, name_of};
 
 /// What is known before anything runs.
@@ -37,11 +38,55 @@ pub(super) fn leave(
     folder: &Path,
 ) -> Result<(Option<Report>, Vec<PathBuf>), Failure> {
     let runs: Vec<Measurement> = outcome.trials.iter().map(|trial| trial.measurement.clone()).collect();
-    let Some(report) = Report::from(&context(scenario, before, outcome), &runs) else {
+    let Some(mut report) = Report::from(&context(scenario, before, outcome), &runs) else {
         return Ok((None, Vec::new()));
+    };
+    // That of the mode, which may be another than that of the run whose numbers are shown.
+    report.verdict = match outcome.end {
+        Some(Failure::Saturated { .. }) => Verdict::Saturated,
+        Some(Failure::Missed(_)) => Verdict::Missed,
+        _ => report.verdict,
     };
     let files = report::leave(&report, folder)?;
     Ok((Some(report), files))
+}
+
+/// What is said of a report on stdout.
+pub(super) fn table(report: &Report) -> String {
+    report::table(report, Style::of_stdout())
+}
+
+/// Tells on stderr how a run is doing.
+pub(super) struct View(Option<Live<Stderr>>);
+
+impl View {
+    /// `None`: it tells nothing.
+    pub(super) fn new(style: Option<Style>) -> Self {
+        Self(style.map(|style| Live::new(io::stderr(), style)))
+    }
+
+    /// Once a second.
+    pub(super) fn tell(&mut self, progress: &Progress) {
+        // Where stderr is closed there is nobody left to tell.
+        let _ = self.0.as_mut().map(|live| live.tell(progress));
+    }
+}
+
+/// The terminal is for what comes next.
+impl Drop for View {
+    fn drop(&mut self) {
+        let _ = self.0.as_mut().map(Live::clear);
+    }
+}
+
+/// Compares two reports: what is said of it, and a failure if `after` is worse by more than `allowed`.
+pub(super) fn compare(before: &Report, after: &Report, allowed: f64) -> (String, Option<Failure>) {
+    let changes = report::compare(before, after, allowed);
+    let worse = changes.iter().filter(|change| change.regressed);
+    let worse: Vec<String> =
+        worse.map(|change| format!("{} is worse than the baseline", change.name)).collect();
+    let failure = (!worse.is_empty()).then_some(Failure::Missed(worse));
+    (report::comparison(&changes, Style::of_stdout()), failure)
 }
 
 fn context(scenario: &Scenario, before: &Before, outcome: &Outcome) -> Context {
@@ -113,12 +158,24 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::measure::Score;
-    use crate::scenario::Objective;
+    use crate::mode::fake::Fake;
+    use crate::mode::find_max;
+    use crate::scenario::{Objective, Search};
+
+    #[test]
+    fn a_search_that_the_generator_ended_is_saturated_whatever_its_last_run_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let search = Search { from: 4, to: 64, step: 1 };
+        let outcome = Fake { saturates_at: 12, ..Fake::of(40) }.course(1, |course| find_max(course, search));
+        assert_ne!(outcome.trials.last().map(|trial| trial.verdict), Some(crate::mode::Verdict::Saturated));
+        let (report, _) = leave(&Scenario::default(), &Before::now(), &outcome, folder.path()).unwrap();
+        assert_eq!(report.map(|report| (report.verdict, report.capacity)), Some((Verdict::Saturated, None)));
+    }
 
     #[test]
     fn secrets_of_addresses_are_not_left() {
         assert_eq!(address("wss://user:secret@host/v1/listen?token=x"), "wss://host/v1/listen");
-        assert_eq!(address("http://{listen}"), "http://{listen}");
+        assert_eq!(address("http://{listen}"), "http://{listen}/");
     }
 
     #[test]

@@ -57,7 +57,8 @@ mod tests {
 
     /// y = slope x + a sawtooth of +-1, `n` points.
     fn points(slope: f64, n: usize) -> Vec<(f64, f64)> {
-        let point = |idx: usize| (idx as f64, slope * idx as f64 + if idx % 2 == 0 { 1.0 } else { -1.0 });
+        let point =
+            |idx: usize| (idx as f64, slope * idx as f64 + if idx.is_multiple_of(2) { 1.0 } else { -1.0 });
         (0..n).map(point).collect()
     }
 

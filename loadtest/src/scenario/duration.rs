@@ -31,7 +31,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 #[must_use]
 pub fn show_duration(duration: Duration) -> String {
     let micros = duration.as_micros();
-    let whole = |unit: u128| micros % unit == 0;
+    let whole = |unit: u128| micros.is_multiple_of(unit);
     match micros {
         0 => "0s".to_owned(),
         _ if whole(3_600_000_000) => format!("{}h", micros / 3_600_000_000),

@@ -165,7 +165,7 @@ fn variant(section: &mut Section<'_>) -> Option<Variant> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use std::time::Duration;
 
     use super::*;
@@ -185,59 +185,58 @@ mod tests {
         assert_eq!(read(""), Ok(Scenario::default()));
     }
 
+    const EVERYTHING: &str = r#"
+name = "all"
+seed = 7
+slo = ["coverage>=0.9", "transcript.final:p95<3s"]
+[target]
+kind = "aircheck"
+url = "http://{listen}"
+token_env = "TOKEN"
+command = ["aircheck", "serve", "--listen", "{listen}"]
+env = { AIRCHECK_LOG = "info" }
+ready = "http://{listen}/livez"
+feed = { profile = "news", priority = 3 }
+[feeds]
+n = 40
+transport = "source"
+piece = "20ms"
+codec = "opus"
+bitrate = 64_000
+burst = "0s"
+[programme]
+manifest = "clips.toml"
+sample_dir = "/samples"
+[run]
+warm_up = "5s"
+length = "2m"
+grace = "3s"
+recovery = "20s"
+[[chaos]]
+at = "30s"
+trouble = "stall 5s"
+share = "50%"
+[search]
+from = 2
+to = 80
+step = 8
+[soak]
+memory_mib_per_hour = 2
+files_per_hour = 0.5
+lag_ms_per_hour = 20.0
+[probe]
+every = "1m"
+listen = "127.0.0.1:9999"
+[[variant]]
+name = "small"
+command = ["aircheck", "serve", "--listen", "{listen}", "--model", "tiny.en"]
+env = { A = "b" }
+feed = { profile = "small" }
+"#;
+
     #[test]
     fn everything_that_is_said_is_taken() {
-        let scenario = read(
-            r#"
-            name = "all"
-            seed = 7
-            slo = ["coverage>=0.9", "transcript.final:p95<3s"]
-            [target]
-            kind = "aircheck"
-            url = "http://{listen}"
-            token_env = "TOKEN"
-            command = ["aircheck", "serve", "--listen", "{listen}"]
-            env = { AIRCHECK_LOG = "info" }
-            ready = "http://{listen}/livez"
-            feed = { profile = "news", priority = 3 }
-            [feeds]
-            n = 40
-            transport = "source"
-            piece = "20ms"
-            codec = "opus"
-            bitrate = 64_000
-            burst = "0s"
-            [programme]
-            manifest = "clips.toml"
-            sample_dir = "/samples"
-            [run]
-            warm_up = "5s"
-            length = "2m"
-            grace = "3s"
-            recovery = "20s"
-            [[chaos]]
-            at = "30s"
-            trouble = "stall 5s"
-            share = "50%"
-            [search]
-            from = 2
-            to = 80
-            step = 8
-            [soak]
-            memory_mib_per_hour = 2
-            files_per_hour = 0.5
-            lag_ms_per_hour = 20.0
-            [probe]
-            every = "1m"
-            listen = "127.0.0.1:9999"
-            [[variant]]
-            name = "small"
-            command = ["aircheck", "serve", "--listen", "{listen}", "--model", "tiny.en"]
-            env = { A = "b" }
-            feed = { profile = "small" }
-            "#,
-        )
-        .unwrap();
+        let scenario = read(EVERYTHING).unwrap();
         assert_eq!((scenario.name.as_str(), scenario.seed, scenario.objectives().len()), ("all", 7, 2));
         assert_eq!(scenario.target.token, Some(Token::Env("TOKEN".to_owned())));
         assert_eq!(scenario.target.feed["priority"], 3);
@@ -333,5 +332,20 @@ mod tests {
         let unset = Token::Env("AIRCHECK_NO_SUCH_VARIABLE".to_owned());
         assert!(unset.secret().unwrap_err().contains("AIRCHECK_NO_SUCH_VARIABLE"));
         assert_eq!(scenario.target.kind, TargetKind::Aircheck);
+    }
+
+    #[test]
+    fn every_scenario_that_is_shipped_makes_sense() {
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios"));
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let scenario =
+                Draft::read(&path).and_then(Draft::finish).unwrap_or_else(|failure| panic!("{failure}"));
+            assert_eq!(path.file_stem(), Some(scenario.name.as_ref()));
+            names.push(scenario.name);
+        }
+        names.sort();
+        assert_eq!(names, ["capacity", "chaos", "peers-websocket", "probe", "smoke", "soak"]);
     }
 }
