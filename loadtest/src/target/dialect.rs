@@ -43,8 +43,8 @@ pub trait Dialect: Send {
     /// Samples as they are sent.
     fn audio(&self, samples: &[i16]) -> Bytes;
 
-    /// How long the server has to be quiet after the last audio before goodbye is said; for protocols in which a
-    /// goodbye ends the connection and what was not said yet is lost.
+    /// How long the server has to tell nothing after the last audio ([`Said::Nothing`] is nothing) before goodbye is
+    /// said; for protocols in which a goodbye ends the connection and what was not said yet is lost.
     fn lingers(&self) -> Duration {
         Duration::ZERO
     }
