@@ -198,7 +198,7 @@ fn tips(svg: &mut Svg, map: &Map) {
             say::count(column.latencies.count()),
             at(0.5),
             at(0.95),
-            say::duration(column.latencies.max().as_secs_f64() * 1e3),
+            say::latency(Some(column.latencies.max().as_secs_f64() * 1e3)),
             say::count(column.latencies.n_never()),
         );
         let over = NEVER_HEIGHT + NEVER_GAP;
