@@ -236,7 +236,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::report::synthetic;
+    use crate::report::tests::synthetic;
 
     #[test]
     fn figures_counts_and_words_are_those_of_the_run() {

@@ -144,7 +144,7 @@ mod tests {
     use hdrhistogram::serialization::Deserializer;
 
     use super::*;
-    use crate::report::synthetic;
+    use crate::report::tests::synthetic;
 
     /// Value, share and count of each line.
     fn parse(text: &str) -> Vec<(f64, f64, u64)> {

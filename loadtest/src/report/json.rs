@@ -363,7 +363,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::report::synthetic;
+    use crate::report::tests::synthetic;
 
     #[test]
     fn a_report_is_read_back_as_it_was() {

@@ -39,7 +39,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::report::synthetic;
+    use crate::report::tests::synthetic;
 
     #[test]
     fn all_files_lie_in_the_folder_and_are_not_empty() {

@@ -2,8 +2,6 @@
 //! [`Report`] alone, so that an old report.json can be drawn again.
 
 mod baseline;
-#[cfg(test)]
-mod baseline_tests;
 mod build;
 mod distribution;
 mod hdr;
@@ -13,11 +11,9 @@ mod json;
 mod leave;
 mod say;
 mod schema;
-#[cfg(test)]
-mod synthetic;
 mod terminal;
 #[cfg(test)]
-mod terminal_tests;
+mod tests;
 
 pub use baseline::{Change, compare, parse_allowed};
 pub use build::{Context, LATENESS_ALLOWED, N_SLICES_MAX};

@@ -17,7 +17,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::report::synthetic;
+    use crate::report::tests::synthetic;
 
     fn errors(report: &Value) -> Vec<String> {
         let validator = jsonschema::validator_for(&serde_json::to_value(schema()).unwrap()).unwrap();

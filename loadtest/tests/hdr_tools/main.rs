@@ -1,5 +1,7 @@
 //! The tools of HdrHistogram, unchanged, read what a run leaves behind.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;

@@ -21,6 +21,9 @@ const NEVER_GAP: f64 = 9.0;
 /// Most columns: a pixel's worth less would not be seen.
 const N_COLUMNS_MAX: usize = 150;
 
+/// Two facts in a cell are not many, even where no other has more.
+const N_FACTS_STRONG: u64 = 8;
+
 /// Facts from which a figure gets a tall map.
 const N_FACTS_TALL: u64 = 500;
 
@@ -86,13 +89,13 @@ fn map(report: &Report, idx: usize, figure: &str, columns: Vec<Column>) -> Strin
     let ticks: Vec<f64> = axes::clock_ticks(end - start, 10).into_iter().map(|tick| start + tick).collect();
     axes::bottom(&mut svg, plot, &map.x, &ticks, say::clock);
     marks(&mut svg, report, &map);
-    cells(&mut svg, &map);
+    let most = cells(&mut svg, &map);
     never(&mut svg, &map);
     for bound in bounds(report, figure) {
         svg.line("bound plain", (plot.left, map.y.at(bound)), (plot.right(), map.y.at(bound)));
     }
     tips(&mut svg, &map);
-    format!("<h3>{}</h3>{}", super::escape::escape(figure), svg.finish())
+    format!("<h3>{} {}</h3>{}", super::escape::escape(figure), legend(most), svg.finish())
 }
 
 /// Objectives of this figure, ms.
@@ -115,10 +118,21 @@ fn scaled(columns: Vec<Column>, plot: Area, bounds: Vec<f64>) -> Map {
     Map { columns, plot, x, y, n_rows: (plot.height / 5.0) as usize }
 }
 
-/// One path for each shade, so that thousands of cells stay small.
-fn cells(svg: &mut Svg, map: &Map) {
+/// What the shades mean.
+fn legend(most: u64) -> String {
+    let shade = |idx| format!("<rect class=\"h{idx}\" x=\"{}\" width=\"14\" height=\"10\"/>", idx * 14);
+    let shades: String = (0..N_SHADES).map(shade).collect();
+    let most = say::count(most);
+    format!(
+        "<span class=\"legend\">1 <svg viewBox=\"0 0 {} 10\" aria-hidden=\"true\">{shades}</svg> {most} facts in a cell</span>",
+        N_SHADES * 14
+    )
+}
+
+/// One path for each shade, so that thousands of cells stay small. Returns the count that the strongest stands for.
+fn cells(svg: &mut Svg, map: &Map) -> u64 {
     let rows: Vec<Vec<u64>> = map.columns.iter().map(|column| rows(column, map)).collect();
-    let most = rows.iter().flatten().copied().max().unwrap_or(1).max(2);
+    let most = rows.iter().flatten().copied().max().unwrap_or(1).max(N_FACTS_STRONG);
     let mut paths = vec![String::new(); N_SHADES];
     let height = map.plot.height / map.n_rows as f64;
     for (column, rows) in map.columns.iter().zip(&rows) {
@@ -135,6 +149,7 @@ fn cells(svg: &mut Svg, map: &Map) {
     for (shade, path) in paths.iter().enumerate().filter(|(_, path)| !path.is_empty()) {
         svg.path(&format!("h{shade}"), path);
     }
+    most
 }
 
 /// How many facts each row of a column has, from below.
@@ -183,7 +198,7 @@ fn tips(svg: &mut Svg, map: &Map) {
             say::count(column.latencies.count()),
             at(0.5),
             at(0.95),
-            say::duration(column.latencies.max().as_secs_f64() * 1e3),
+            say::latency(Some(column.latencies.max().as_secs_f64() * 1e3)),
             say::count(column.latencies.n_never()),
         );
         let over = NEVER_HEIGHT + NEVER_GAP;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::escape::escape;
 use super::palette::series;
-use crate::report::{Figure, Percentiles, Report, say};
+use crate::report::{Figure, Percentiles, Report, Step, say};
 
 /// Percentiles and counts of each figure. Percentiles that are above all but the last fact are set apart: they say no more
 /// than the maximum.
@@ -124,37 +124,41 @@ pub(super) fn marks(report: &Report) -> String {
     format!("<ol class=\"marks\">{items}</ol>")
 }
 
-/// Each run of a ramp or a search.
+/// Each run of a ramp or a search, in the order that they were made.
 pub(super) fn steps(report: &Report) -> String {
     let names: Vec<&str> = report.figures.iter().map(|figure| figure.name.as_str()).collect();
     let heads: String =
         names.iter().map(|name| format!("<th scope=\"col\" class=\"n\">{} p95</th>", escape(name))).collect();
-    let row = |step: &crate::report::Step| {
-        let cells: String = names
-            .iter()
-            .map(|name| step.percentiles.get(*name))
-            .map(|values| values.map_or_else(|| "\u{2013}".to_owned(), |values| say::latency(values.p95)))
-            .map(|text| format!("<td class=\"n\">{text}</td>"))
-            .collect();
-        let (class, verdict) = if step.met {
-            ("good", "\u{2713} met".to_owned())
-        } else {
-            ("bad", format!("\u{2717} {}", escape(&step.missed.join(", "))))
-        };
-        format!(
-            "<tr class=\"{class}\"><th scope=\"row\" class=\"n\">{}</th>{cells}<td class=\"n\">{}</td><td class=\"n\">{}</td>\
-             <td class=\"n\">{}</td><td class=\"state\">{verdict}</td></tr>",
-            step.n_feeds,
-            say::percent(step.coverage),
-            say::percent(step.error_rate),
-            say::latency(step.lateness_p99_9),
-        )
-    };
-    let rows: String = report.steps.iter().map(row).collect();
+    let rows: String =
+        report.steps.iter().map(|one| step(one, &names, report.generator.allowed_ms)).collect();
     format!(
-        "<table class=\"slo\"><thead><tr><th scope=\"col\" class=\"n\">feeds</th>{heads}<th scope=\"col\" class=\"n\">analysed</th>\
-         <th scope=\"col\" class=\"n\">word errors</th><th scope=\"col\" class=\"n\">own lateness</th><th scope=\"col\">objectives</th>\
-         </tr></thead><tbody>{rows}</tbody></table>"
+        "<table class=\"slo\"><thead><tr><th scope=\"col\" class=\"n\">feeds</th><th scope=\"col\">objectives</th>{heads}\
+         <th scope=\"col\" class=\"n\">analysed</th><th scope=\"col\" class=\"n\">word errors</th>\
+         <th scope=\"col\" class=\"n\">own lateness</th></tr></thead><tbody>{rows}</tbody></table>"
+    )
+}
+
+fn step(step: &Step, names: &[&str], allowed_ms: f64) -> String {
+    let cells: String = names
+        .iter()
+        .map(|name| step.percentiles.get(*name))
+        .map(|values| values.map_or_else(|| "\u{2013}".to_owned(), |values| say::latency(values.p95)))
+        .map(|text| format!("<td class=\"n\">{text}</td>"))
+        .collect();
+    let (class, verdict) = if step.met {
+        ("good", "\u{2713} met".to_owned())
+    } else {
+        ("bad", format!("\u{2717} {}", escape(&step.missed.join(", "))))
+    };
+    // Of a run without audio there is no lateness.
+    let late = if step.lateness_p99_9.is_some_and(|late| late > allowed_ms) { "n late" } else { "n" };
+    format!(
+        "<tr class=\"{class}\"><th scope=\"row\" class=\"n\">{}</th><td class=\"state\">{verdict}</td>{cells}\
+         <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"{late}\">{}</td></tr>",
+        step.n_feeds,
+        say::percent(step.coverage),
+        say::percent(step.error_rate),
+        step.lateness_p99_9.map_or_else(|| "\u{2013}".to_owned(), |late| say::latency(Some(late))),
     )
 }
 

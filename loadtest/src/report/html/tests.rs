@@ -4,7 +4,8 @@
 
 use super::page;
 use crate::measure::Measurement;
-use crate::report::{Report, synthetic};
+use crate::report::Report;
+use crate::report::tests::synthetic;
 
 /// A search with a knee, with marks, stages and resources.
 fn search() -> Report {

@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use super::baseline::compare;
 use super::synthetic;
-use super::terminal::{Live, Style, comparison, table};
-use super::{Report, Verdict};
 use crate::mode::Progress;
+use crate::report::baseline::compare;
+use crate::report::terminal::{Live, Style, comparison, table};
+use crate::report::{Report, Verdict};
 
 const PLAIN: Style = Style { columns: None, colours: false };
 

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use super::baseline::{Change, compare, parse_allowed, ranks};
 use super::synthetic;
-use super::{Distribution, Report};
 use crate::measure::{Latencies, Sample};
+use crate::report::baseline::{Change, compare, parse_allowed, ranks};
+use crate::report::{Distribution, Report};
 
 fn find(changes: &[Change], name: &str) -> Change {
     changes.iter().find(|change| change.name == name).unwrap().clone()

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use engine::event::EventKind;
 
-use super::{Context, Host, LATENESS_ALLOWED, Objective, Report, Target, Unit, Versions};
 use crate::measure::{
     Counts, Coverage, Figure, Generator, Latencies, Machine, Mark, Measurement, Sample, Score, WordScore,
 };
+use crate::report::{Context, Host, LATENESS_ALLOWED, Objective, Report, Target, Unit, Versions};
 
 /// SplitMix64 (Steele, Lea and Flood 2014): small, seeded, good enough.
 pub(crate) struct Random(pub(crate) u64);
