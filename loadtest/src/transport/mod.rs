@@ -18,6 +18,7 @@
 //! | `SlowSink` | nothing | nothing | nothing |
 
 mod course;
+pub mod encode;
 mod note;
 mod player;
 pub mod station;
