@@ -21,7 +21,9 @@ mod course;
 pub mod encode;
 mod note;
 mod player;
+pub mod push;
 pub mod station;
+mod stream;
 mod tape;
 #[cfg(test)]
 mod testing;
