@@ -18,9 +18,12 @@
 //! | `SlowSink` | nothing | nothing | nothing |
 
 mod course;
+pub mod encode;
 mod note;
 mod player;
+pub mod push;
 pub mod station;
+mod stream;
 mod tape;
 #[cfg(test)]
 mod testing;

@@ -137,3 +137,150 @@ fn mount_of(head: &str) -> Option<usize> {
     let path = head.strip_prefix("GET ")?.split(' ').next()?;
     path.strip_prefix("/feed-")?.split('.').next()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use tokio::task::LocalSet;
+
+    use super::*;
+    use crate::scenario::Trouble;
+    use crate::transport::testing::{self, PIECE_BYTES, Setup, legs};
+    use crate::transport::{Note, Noted};
+
+    const BURST_PIECES: usize = 20;
+
+    /// Opens a station of one mount, and listens as `listen` does.
+    async fn check<F: Future>(listen: impl FnOnce(String, Setup) -> F) -> (F::Output, Vec<Note>) {
+        let (setup, feed, mut told) = testing::feed();
+        let options = StationOptions {
+            burst: testing::PIECE * BURST_PIECES as u32,
+            notices_after: testing::PIECE * 5,
+            ..StationOptions::default()
+        };
+        let heard = LocalSet::new()
+            .run_until(async {
+                let station = Station::open(options, vec![feed]).await.unwrap();
+                let url = station.url(0);
+                assert!(url.ends_with("/feed-0.mp3"), "{url}");
+                listen(url.split('/').nth(2).unwrap().to_owned(), setup).await
+            })
+            .await;
+        (heard, testing::notes(&mut told))
+    }
+
+    /// A listener of `path`, and the head of the answer.
+    async fn tune_in(address: &str, path: &str) -> (TcpStream, String) {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        (stream, String::from_utf8(head).unwrap())
+    }
+
+    async fn take(stream: &mut TcpStream, n_pieces: usize) -> Vec<u8> {
+        let mut bytes = vec![0; n_pieces * PIECE_BYTES];
+        stream.read_exact(&mut bytes).await.unwrap();
+        bytes
+    }
+
+    /// Of a stretch of the tape, in pieces.
+    fn first_piece(bytes: &[u8]) -> usize {
+        let first = u16::from_le_bytes([bytes[0], bytes[1]]) as usize * 2 / PIECE_BYTES;
+        assert!(bytes == testing::played(first * PIECE_BYTES, bytes.len()), "in order, from piece {first}");
+        first
+    }
+
+    #[tokio::test]
+    async fn a_listener_gets_the_burst_and_then_the_live_edge() {
+        let (first, notes) = check(|address, setup| async move {
+            let (mut stream, head) = tune_in(&address, "/feed-0.mp3").await;
+            assert!(head.starts_with("HTTP/1.0 200 OK\r\nContent-Type: "), "{head}");
+            let bytes = take(&mut stream, BURST_PIECES + 30).await;
+            // The burst is not paced, so that it is neither late nor counted.
+            assert!(
+                setup.punctuality.count().n_pieces
+                    <= (bytes.len() / PIECE_BYTES) as u64 + 2 - BURST_PIECES as u64 + 30
+            );
+            first_piece(&bytes)
+        })
+        .await;
+        let [(0, 0, position), (0, end_of_burst, same)] = legs(&notes)[..] else {
+            panic!("{:?}", legs(&notes))
+        };
+        assert_eq!((position, same, end_of_burst), (first as u64, first as u64, BURST_PIECES as u64));
+        let Noted::Leg { anchor, .. } = notes[0].what else { panic!("{notes:?}") };
+        assert!(
+            anchor.held_until.is_some_and(|until| until >= anchor.due + testing::PIECE * BURST_PIECES as u32)
+        );
+        let Noted::Leg { anchor: live, .. } = notes[1].what else { panic!("{notes:?}") };
+        assert_eq!((live.held_until, live.due), (None, anchor.due));
+    }
+
+    #[tokio::test]
+    async fn who_comes_back_hears_on_and_media_time_goes_on() {
+        let ((before, after), notes) = check(|address, setup| async move {
+            let (mut stream, _) = tune_in(&address, "/feed-0.mp3").await;
+            let mut before = take(&mut stream, BURST_PIECES + 5).await;
+            setup.weather.set(Trouble::Disconnect).unwrap();
+            stream.read_to_end(&mut before).await.unwrap();
+            let (mut stream, _) = tune_in(&address, "/feed-0.mp3").await;
+            (before, take(&mut stream, BURST_PIECES + 5).await)
+        })
+        .await;
+        assert!(first_piece(&after) > first_piece(&before));
+        assert!(
+            notes.iter().any(|note| note.what
+                == Noted::Left { at: left_at(&notes), how: crate::transport::Departure::Cut })
+        );
+        // What was missed, if anything, is expected; where media time lies does not change.
+        let legs = legs(&notes);
+        assert!(legs.iter().all(|leg| (leg.0, leg.2) == (0, legs[0].2)), "{legs:?}");
+    }
+
+    fn left_at(notes: &[Note]) -> engine::time::MediaTime {
+        notes
+            .iter()
+            .find_map(|note| if let Noted::Left { at, .. } = note.what { Some(at) } else { None })
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_long_stall_is_lost_time_and_a_short_one_a_shift() {
+        for (n_pieces, is_noticed) in [(10, true), (3, false)] {
+            let (_, notes) = check(|address, setup| async move {
+                let (mut stream, _) = tune_in(&address, "/feed-0.mp3").await;
+                take(&mut stream, BURST_PIECES + 2).await;
+                setup.weather.set(Trouble::Stall(testing::PIECE * n_pieces)).unwrap();
+                take(&mut stream, 40).await
+            })
+            .await;
+            let legs = legs(&notes);
+            let lost = notes
+                .iter()
+                .find_map(|note| if let Noted::Lost(span) = note.what { Some(span) } else { None });
+            if is_noticed {
+                let span = lost.unwrap();
+                assert_eq!(span.duration().to_duration(), testing::PIECE * n_pieces);
+                assert_eq!(legs.len(), 2, "{legs:?}");
+            } else {
+                assert_eq!((lost, legs.len()), (None, 3), "{legs:?}");
+                assert_eq!(legs[2].2, legs[1].2 + u64::from(n_pieces));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn other_paths_are_not_found() {
+        let (head, _) = check(|address, _| async move { tune_in(&address, "/feed-1.mp3").await.1 }).await;
+        assert!(head.starts_with("HTTP/1.0 404 "), "{head}");
+        assert_eq!(mount_of("GET /feed-12.mp3 HTTP/1.1"), Some(12));
+        assert_eq!(
+            ["GET /x HTTP/1.1", "PUT /feed-1 HTTP/1.1", "", "GET /feed-99999999999999999999999"]
+                .map(mount_of),
+            [None; 4]
+        );
+    }
+}
