@@ -61,7 +61,8 @@ impl Events {
     pub(super) fn finish(self) -> Result<Vec<(String, f64)>, Failure> {
         self.end.send_replace(true);
         let ended = self.thread.join();
-        let stages = ended.map_err(|_| Failure::Runtime("the thread that reads events panicked".into()))??;
+        let stages =
+            ended.map_err(|_| Failure::Runtime("the thread that reads events panicked".into()))??;
         Ok(stages.mean(EventKind::TranscriptFinal))
     }
 }
@@ -94,7 +95,9 @@ async fn read(
             next = follow.next() => next?,
         };
         if told.try_send(next).is_err() {
-            return Err(Failure::Runtime(format!("{EVENTS} events wait to be judged: this machine is too slow")));
+            return Err(Failure::Runtime(format!(
+                "{EVENTS} events wait to be judged: this machine is too slow"
+            )));
         }
     }
     Ok(follow.take_stages())

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::budget::Budgets;
+use engine::time::MediaTime;
 
 use crate::measure::{Latencies, Sample, Score};
+use crate::pace::Anchor;
 use crate::programme::Programme;
 use crate::report::N_SLICES_MAX;
 use crate::transport::{Departure, Note, Noted};
@@ -39,6 +41,8 @@ impl Window {
 pub(super) struct Jury {
     programme: Arc<Programme>,
     window: Window,
+    /// Media time goes on when a connection is over.
+    goes_on: bool,
     seats: BTreeMap<(usize, u32), Seat>,
     early: BTreeMap<(usize, u32), Vec<Observed>>,
     score: Score,
@@ -49,14 +53,18 @@ pub(super) struct Jury {
 struct Seat {
     judge: Judge,
     /// The last leg.
-    anchor: crate::pace::Anchor,
+    anchor: Anchor,
+    /// Where its last connection was over.
+    left: MediaTime,
 }
 
 impl Jury {
-    pub(super) fn new(programme: Arc<Programme>, window: Window) -> Self {
+    /// `goes_on`: media time goes on when a connection is over and another one made.
+    pub(super) fn new(programme: Arc<Programme>, window: Window, goes_on: bool) -> Self {
         Self {
             programme,
             window,
+            goes_on,
             seats: BTreeMap::new(),
             early: BTreeMap::new(),
             score: Score::default(),
@@ -76,14 +84,16 @@ impl Jury {
                 }
             }
             Noted::Observed(observed) => self.hear(key, observed),
+            Noted::Left { at, .. } if self.goes_on => {
+                if let Some(seat) = self.seats.get_mut(&key) {
+                    seat.left = at;
+                }
+            }
             Noted::Left { at, how } => {
                 if let Departure::Fault(why) = how {
                     self.faults.push(format!("feed {}: {why}", note.feed_idx));
                 }
-                if let Some(seat) = self.seats.remove(&key) {
-                    let end = at.min(seat.anchor.media(self.window.end()));
-                    self.count(seat.judge.finish(end));
-                }
+                self.rise(key, at);
             }
         }
     }
@@ -130,16 +140,30 @@ impl Jury {
         (self.score, self.slices.into_iter().map(sample).collect(), self.faults)
     }
 
-    fn leg(&mut self, key: (usize, u32), from: engine::time::MediaTime, anchor: crate::pace::Anchor) {
+    fn leg(&mut self, key: (usize, u32), from: MediaTime, anchor: Anchor) {
         if let Some(seat) = self.seats.get_mut(&key) {
             seat.judge.leg(from, anchor);
             seat.anchor = anchor;
             return;
         }
+        // A server that was started anew begins anew; what was due while it was away is expected of nobody.
+        if let Some(before) = key.1.checked_sub(1).map(|session| (key.0, session)) {
+            let left = self.seats.get(&before).map(|seat| seat.left);
+            self.rise(before, left.unwrap_or_default());
+        }
         let starts = anchor.media(self.window.start);
-        let mut judge = Judge::new(Arc::clone(&self.programme), anchor, Budgets::default()).expecting_from(starts);
+        let mut judge =
+            Judge::new(Arc::clone(&self.programme), anchor, Budgets::default()).expecting_from(starts);
         self.early.remove(&key).into_iter().flatten().for_each(|observed| judge.hear(observed));
-        self.seats.insert(key, Seat { judge, anchor });
+        self.seats.insert(key, Seat { judge, anchor, left: MediaTime::MAX });
+    }
+
+    /// Judges the rest of a media clock that ended at `at`.
+    fn rise(&mut self, key: (usize, u32), at: MediaTime) {
+        if let Some(seat) = self.seats.remove(&key) {
+            let end = at.min(seat.anchor.media(self.window.end()));
+            self.count(seat.judge.finish(end));
+        }
     }
 
     fn count(&mut self, verdict: Verdict) {

@@ -34,7 +34,7 @@ pub struct Wire {
 impl Wire {
     /// Reads the programme, makes what is sent of it, and starts the server if the scenario says how.
     pub fn new(scenario: &Scenario, stop: &Stop) -> Result<Self, Failure> {
-        let programme = Arc::new(sender::programme(&scenario.programme)?);
+        let programme = Arc::new(sender::programme(scenario)?);
         let tapes = Tapes::new(scenario, &programme)?;
         let server = Server::start(&scenario.target)?;
         Ok(Self { scenario: scenario.clone(), stop: stop.clone(), programme, tapes, server, n_runs: 0 })

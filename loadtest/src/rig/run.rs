@@ -1,20 +1,23 @@
 //! One run: N feeds from their first piece to the last answer.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use serde_json::{Map, Value};
 use tokio::time::{sleep_until, timeout};
+use url::Url;
 
 use super::Wire;
 use super::events::Events;
 use super::jury::{Jury, Window};
 use super::sender::{Orders, Sender};
+use super::server::Server;
 use super::trouble::Troubles;
 use crate::failure::Failure;
 use crate::measure::{Machine, Measurement};
 use crate::mode::{Load, Progress};
-use crate::scenario::{TargetKind, Transport};
+use crate::scenario::{Scenario, TargetKind, Transport};
 use crate::target::aircheck::{Api, NewFeed};
 
 /// From the start of a run to the first piece, for connections.
@@ -22,13 +25,21 @@ const LEAD: Duration = Duration::from_millis(500);
 /// Between two looks: at the score, at the server's process, at the terminal.
 const TICK: Duration = Duration::from_secs(1);
 
+/// Feeds that were added over the API of an Aircheck, and what it tells of them.
+struct Added {
+    api: Api,
+    events: Events,
+    prefix: String,
+    n_feeds: usize,
+}
+
 /// See the module.
 pub(super) struct Run<'a> {
     wire: &'a mut Wire,
     load: &'a Load,
     sender: Sender,
-    /// What Aircheck tells of feeds that it pulls, and where they were added.
-    pulled: Option<(Api, Events, Vec<String>)>,
+    /// Feeds that were added over the API.
+    added: Option<Added>,
     begin: Instant,
     window: Window,
     jury: Jury,
@@ -41,69 +52,56 @@ impl<'a> Run<'a> {
     pub(super) async fn begin(wire: &'a mut Wire, load: &'a Load) -> Result<Self, Failure> {
         let begin = Instant::now() + LEAD;
         let window = Window { start: begin + load.warm_up, length: load.length };
-        let is_pulled = wire.scenario.target.kind == TargetKind::Aircheck
-            && wire.scenario.transport() != Transport::WebSocket;
-        let names = name();
-        let events = if is_pulled { Some(Events::follow(&wire.server.api()?, &names).await?) } else { None };
+        let n_feeds = load.n_feeds;
+        let mut added = None;
+        let mut mounts = Vec::new();
+        if is_added(&wire.scenario) {
+            let api = wire.server.api()?;
+            let prefix = prefix();
+            let events = Events::follow(&api, &prefix).await?;
+            let mut feeds = Added { api, events, prefix, n_feeds: 0 };
+            if wire.scenario.transport() == Transport::Source {
+                let sources: Vec<String> =
+                    (0..n_feeds).map(|idx| format!("mount:/{}", feeds.name(idx))).collect();
+                let of_mount = |idx| mount(&wire.server, &feeds.name(idx));
+                mounts = (0..n_feeds).map(of_mount).collect::<Result<_, _>>()?;
+                feeds.add(&sources, &wire.scenario.target.feed).await?;
+            }
+            added = Some(feeds);
+        }
         let orders = Orders {
             scenario: wire.scenario.clone(),
             tapes: wire.tapes.clone(),
             rate: wire.programme.rate,
             url: wire.server.url.clone(),
             token: wire.server.token.clone(),
-            n_feeds: load.n_feeds,
+            n_feeds,
+            mounts,
             begin,
             counts: (window.start, window.end()),
         };
         let sender = Sender::start(orders).await?;
-        let jury = Jury::new(std::sync::Arc::clone(&wire.programme), window);
-        let state = wire.scenario.target.env.get("XDG_STATE_HOME").map(PathBuf::from);
+        if let Some(feeds) = &mut added {
+            feeds.add(&sender.urls, &wire.scenario.target.feed).await?;
+        }
+        let jury = Jury::new(Arc::clone(&wire.programme), window, added.is_some());
+        let state = wire.server.state();
         let troubles = Troubles::new(&load.disturbances, window.start, state);
         if let Some(process) = &mut wire.server.process {
             process.count_from_here();
         }
-        let mut run = Self {
-            wire,
-            load,
-            sender,
-            pulled: None,
-            begin,
-            window,
-            jury,
-            troubles,
-            machine: Vec::new(),
-        };
-        if let Some(events) = events {
-            let api = run.wire.server.api()?;
-            run.pulled = Some((api, events, Vec::new()));
-            if let Err(failure) = run.add(&names).await {
-                run.clean_up().await;
-                return Err(failure);
-            }
-        }
-        Ok(run)
-    }
-
-    /// Adds the feeds that the server is to pull.
-    async fn add(&mut self, names: &str) -> Result<(), Failure> {
-        let Some((api, _, added)) = &mut self.pulled else { return Ok(()) };
-        for (idx, source) in self.sender.urls.iter().enumerate() {
-            let name = format!("{names}{idx}");
-            api.add_feed(&NewFeed { name: &name, source, more: &self.wire.scenario.target.feed }).await?;
-            added.push(name);
-        }
-        Ok(())
+        Ok(Self { wire, load, sender, added, begin, window, jury, troubles, machine: Vec::new() })
     }
 
     /// Plays to the end.
     pub(super) async fn play(mut self, tell: &mut dyn FnMut(&Progress)) -> Result<Measurement, Failure> {
         let played = self.attend(tell).await;
         self.clean_up().await;
-        let Self { wire, load, sender, pulled, window, jury, troubles, machine, .. } = self;
+        let Self { wire, load, sender, added, window, jury, troubles, machine, .. } = self;
         let marks = troubles.finish(&mut wire.server);
         played?;
         let generator = sender.join()?;
-        let stages = pulled.map_or(Ok(Vec::new()), |(_, events, _)| events.finish())?;
+        let stages = added.map_or(Ok(Vec::new()), |added| added.events.finish())?;
         let (score, series, faults) = jury.finish();
         if let Some(fault) = faults.first().filter(|_| load.disturbances.is_empty()) {
             return Err(Failure::Runtime(format!("{} connections broke; {fault}", faults.len())));
@@ -126,10 +124,11 @@ impl<'a> Run<'a> {
         let end = self.window.end() + grace;
         let mut tick = self.begin + TICK;
         while Instant::now() < end {
-            let wake = [Some(tick), Some(end), self.troubles.next()].into_iter().flatten().min().unwrap_or(end);
+            let wake =
+                [Some(tick), Some(end), self.troubles.next()].into_iter().flatten().min().unwrap_or(end);
             let told = async {
-                match &mut self.pulled {
-                    Some((_, events, _)) => events.next().await,
+                match &mut self.added {
+                    Some(added) => added.events.next().await,
                     None => std::future::pending().await,
                 }
             };
@@ -205,17 +204,57 @@ impl<'a> Run<'a> {
     /// Removes the feeds that were added.
     async fn clean_up(&mut self) {
         self.sender.end();
-        let Some((api, _, added)) = &mut self.pulled else { return };
-        for name in added.drain(..) {
-            // A server that is gone has no feeds.
-            let _ = api.remove_feed(&name).await;
+        if let Some(added) = &mut self.added {
+            added.remove().await;
         }
     }
 }
 
-/// Of the feeds of a run, but for their number: no two runs alike, on one machine.
-fn name() -> String {
+impl Added {
+    fn name(&self, idx: usize) -> String {
+        format!("{}{idx}", self.prefix)
+    }
+
+    /// Adds a feed for each source; where one is refused the others are removed again.
+    async fn add(&mut self, sources: &[String], more: &Map<String, Value>) -> Result<(), Failure> {
+        for source in sources {
+            let name = self.name(self.n_feeds);
+            if let Err(failure) = self.api.add_feed(&NewFeed { name: &name, source, more }).await {
+                self.remove().await;
+                return Err(failure);
+            }
+            self.n_feeds += 1;
+        }
+        Ok(())
+    }
+
+    async fn remove(&mut self) {
+        for idx in 0..self.n_feeds {
+            // A server that is gone has no feeds.
+            let _ = self.api.remove_feed(&self.name(idx)).await;
+        }
+        self.n_feeds = 0;
+    }
+}
+
+/// Whether feeds are added over the API, and told of over it.
+fn is_added(scenario: &Scenario) -> bool {
+    scenario.target.kind == TargetKind::Aircheck && scenario.transport() != Transport::WebSocket
+}
+
+/// Of the names of a run's feeds: no two runs alike, on one machine.
+fn prefix() -> String {
     static N_RUNS: AtomicU64 = AtomicU64::new(0);
     let run = N_RUNS.fetch_add(1, Ordering::Relaxed);
     format!("lt-{}-{run}-", std::process::id())
+}
+
+/// Where the feed `name` is pushed to.
+fn mount(server: &Server, name: &str) -> Result<Url, Failure> {
+    let refused = |why: &str| Failure::Usage(format!("target.url {}: {why}", server.url));
+    let mut url = Url::parse(&server.url).map_err(|error| refused(&error.to_string()))?;
+    url.set_path(&format!("/{name}"));
+    let named = url.set_username("source").and_then(|()| url.set_password(server.token.as_deref()));
+    named.map_err(|()| refused("it cannot have a user"))?;
+    Ok(url)
 }

@@ -1,5 +1,6 @@
 //! The thread that sends: all feeds of a run on one runtime of its own.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -9,13 +10,16 @@ use engine::time::SampleRate;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep_until};
+use url::Url;
 
 use crate::failure::Failure;
 use crate::measure::Generator;
 use crate::pace::Punctuality;
-use crate::programme::Programme;
-use crate::scenario::{Audio, AudioFrom, Codec, Scenario, TargetKind, Transport};
+use crate::programme::{Manifest, Programme};
+use crate::scenario::{Audio, AudioFrom, Codec, Scenario, TargetKind, Transport, name_of};
 use crate::target::{Deepgram, Dialect, Vosk, WhisperLive};
+use crate::transport::encode::{Mp3, fitted, mp3, wav};
+use crate::transport::push::{self, Expects, PushOptions};
 use crate::transport::websocket::{self, WebSocketOptions};
 use crate::transport::{Feed, Note, Notes, Station, StationOptions, Tape, Weather, on_thread, thread_cpu};
 
@@ -26,18 +30,20 @@ const CONNECT: Duration = Duration::from_secs(60);
 /// Between two looks at how punctual feeds are.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// The labelled audio.
-pub(super) fn programme(audio: &Audio) -> Result<Programme, Failure> {
-    match &audio.from {
-        AudioFrom::Sample(name) if name == "librivox" => match &audio.sample_dir {
-            Some(folder) => Programme::librivox(folder),
-            None => Programme::sample(),
+/// The labelled audio, as long as `scenario`'s codec needs it.
+pub(super) fn programme(scenario: &Scenario) -> Result<Programme, Failure> {
+    let Audio { from, sample_dir } = &scenario.programme;
+    let programme = match from {
+        AudioFrom::Sample(name) if name == "librivox" => match sample_dir {
+            Some(folder) => Programme::librivox(folder)?,
+            None => Programme::sample()?,
         },
         AudioFrom::Sample(name) => {
-            Err(Failure::Usage(format!("programme.sample: \"{name}\", expected \"librivox\"")))
+            return Err(Failure::Usage(format!("programme.sample: \"{name}\", expected \"librivox\"")));
         }
-        AudioFrom::Manifest(path) => Programme::read(path),
-    }
+        AudioFrom::Manifest(path) => Manifest::read(path)?.compose()?,
+    };
+    Ok(if scenario.codec() == Codec::Mp3 { fitted(&programme) } else { programme })
 }
 
 /// What is sent, ready made: the first, and what a change changes to.
@@ -46,21 +52,36 @@ pub(super) struct Tapes(Vec<Arc<Tape>>);
 
 impl Tapes {
     pub(super) fn new(scenario: &Scenario, programme: &Programme) -> Result<Self, Failure> {
-        let (piece, feeds) = (scenario.feeds.piece, &scenario.feeds);
-        let tape = match scenario.transport() {
-            Transport::WebSocket => {
+        let piece = scenario.feeds.piece;
+        let tapes = match (scenario.transport(), scenario.codec()) {
+            (Transport::WebSocket, _) => {
                 let dialect = dialect(scenario, &scenario.target.url(), None, programme.rate)?;
-                Tape::for_dialect(programme, &*dialect, piece)?
+                vec![Tape::for_dialect(programme, &*dialect, piece)?]
             }
-            Transport::Icecast => match scenario.codec() {
-                Codec::Mp3 => Tape::mp3(programme, feeds.bitrate, piece)?,
-                Codec::Wav => Tape::wav(programme, piece)?,
-                other => return Err(Failure::Usage(format!("feeds.codec: {other:?} cannot be played yet"))),
-            },
-            other => return Err(Failure::Usage(format!("feeds.transport: {other:?} cannot be played yet"))),
+            (Transport::Icecast | Transport::Source, Codec::Mp3) => {
+                let cache = cache()?;
+                vec![mp3(programme, Mp3::Stereo128, &cache)?, mp3(programme, Mp3::Mono48, &cache)?]
+            }
+            (Transport::Icecast | Transport::Source, Codec::Wav) => vec![wav(programme)?],
+            (transport, codec) => {
+                let (transport, codec) = (name_of(&transport), name_of(&codec));
+                return Err(Failure::Usage(format!(
+                    "transport {transport} with codec {codec} is not built yet"
+                )));
+            }
         };
-        Ok(Self(vec![Arc::new(tape)]))
+        Ok(Self(tapes.into_iter().map(Arc::new).collect()))
     }
+}
+
+/// Where encoded programmes are kept.
+fn cache() -> Result<PathBuf, Failure> {
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+    let folder = cache.unwrap_or_else(std::env::temp_dir).join("aircheck").join("loadtest");
+    let tried = format!("make {}", folder.display());
+    std::fs::create_dir_all(&folder).map_err(|error| Failure::runtime(&tried, error))?;
+    Ok(folder)
 }
 
 fn dialect(
@@ -88,6 +109,8 @@ pub(super) struct Orders {
     pub(super) url: String,
     pub(super) token: Option<String>,
     pub(super) n_feeds: usize,
+    /// Where feeds that are pushed as sources go, one each.
+    pub(super) mounts: Vec<Url>,
     pub(super) begin: Instant,
     /// From when on punctuality counts, and until when.
     pub(super) counts: (Instant, Instant),
@@ -135,7 +158,8 @@ impl Sender {
 
     /// Waits for the thread, which was told to end. Fails if it had to drop notes.
     pub(super) fn join(self) -> Result<Generator, Failure> {
-        let joined = self.thread.join().map_err(|_| Failure::Runtime("the sending thread panicked".into()))?;
+        let joined =
+            self.thread.join().map_err(|_| Failure::Runtime("the sending thread panicked".into()))?;
         match joined? {
             0 => Ok(self.generator.borrow().clone()),
             n => Err(Failure::Runtime(format!("{n} notes were lost: this machine is too slow to judge"))),
@@ -168,16 +192,26 @@ async fn send(
         .collect();
     let mut playing = JoinSet::new();
     let mut station = None;
-    if orders.scenario.transport() == Transport::WebSocket {
-        let options = sockets(&orders)?;
-        for feed in feeds {
-            playing.spawn_local(websocket::play(feed, options.clone(), end.clone()));
+    match orders.scenario.transport() {
+        Transport::WebSocket => {
+            let options = sockets(&orders)?;
+            for feed in feeds {
+                playing.spawn_local(websocket::play(feed, options.clone(), end.clone()));
+            }
         }
-    } else {
-        let burst = orders.scenario.feeds.burst;
-        let extension = if orders.scenario.codec() == Codec::Wav { "wav" } else { "mp3" };
-        let options = StationOptions { burst, extension: extension.into(), ..StationOptions::default() };
-        station = Some(Station::open(options, feeds).await?);
+        Transport::Source => {
+            for (feed, url) in feeds.into_iter().zip(orders.mounts.clone()) {
+                let (expects, notices_after) = (Expects::Continue, StationOptions::default().notices_after);
+                let options = PushOptions { url, expects, connect_limit: CONNECT, notices_after };
+                playing.spawn_local(push::play(feed, options, end.clone()));
+            }
+        }
+        _ => {
+            let burst = orders.scenario.feeds.burst;
+            let extension = name_of(&orders.scenario.codec());
+            let options = StationOptions { burst, extension, ..StationOptions::default() };
+            station = Some(Station::open(options, feeds).await?);
+        }
     }
     let urls = station.iter().flat_map(|station| (0..orders.n_feeds).map(|idx| station.url(idx))).collect();
     if opened.send(Opened { notes: receiver, urls }).is_err() {
@@ -213,9 +247,14 @@ fn sockets(orders: &Orders) -> Result<WebSocketOptions, Failure> {
     let first = std::cell::RefCell::new(Some(dialect(&scenario, &url, token.as_deref(), rate)?));
     let again = move || match first.borrow_mut().take() {
         Some(first) => first,
-        None => dialect(&scenario, &url, token.as_deref(), rate).unwrap_or_else(|_| unreachable!("it was made before")),
+        None => dialect(&scenario, &url, token.as_deref(), rate)
+            .unwrap_or_else(|_| unreachable!("it was made before")),
     };
-    Ok(WebSocketOptions { dialect: Rc::new(again), connect_limit: CONNECT, linger: orders.scenario.run.grace })
+    Ok(WebSocketOptions {
+        dialect: Rc::new(again),
+        connect_limit: CONNECT,
+        linger: orders.scenario.run.grace,
+    })
 }
 
 /// A feed that failed. Waits for ever while none does.
@@ -236,7 +275,8 @@ async fn count((start, end): (Instant, Instant), punctuality: &Punctuality, look
     punctuality.reset();
     let cpu = thread_cpu();
     let mut looks = interval(LOOK);
-    let show = || look.send_replace(Generator { cpu: thread_cpu().saturating_sub(cpu), ..punctuality.count() });
+    let show =
+        || look.send_replace(Generator { cpu: thread_cpu().saturating_sub(cpu), ..punctuality.count() });
     while Instant::now() < end {
         looks.tick().await;
         show();

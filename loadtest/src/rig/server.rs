@@ -1,8 +1,10 @@
 //! The server that is measured: started here, or there already.
 
 use std::net::ToSocketAddrs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use url::Url;
@@ -16,6 +18,9 @@ use crate::target::{Process, free_port};
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two tries to connect.
 const AGAIN: Duration = Duration::from_millis(50);
+/// Says where a program keeps its state (XDG Base Directory Specification). One that is started here shall not touch what
+/// the user has; a scenario may name a folder.
+const STATE: &str = "XDG_STATE_HOME";
 /// Stands for the address of a server that is started here.
 const LISTEN: &str = "{listen}";
 
@@ -26,6 +31,10 @@ pub(super) struct Server {
     pub(super) token: Option<String>,
     ready: Option<String>,
     pub(super) process: Option<Process>,
+    /// Folder for the state of a server that is started here.
+    state: PathBuf,
+    /// The same, where it is removed in the end.
+    _scratch: Option<TempDir>,
 }
 
 impl Server {
@@ -34,8 +43,20 @@ impl Server {
         let listen = format!("127.0.0.1:{}", free_port()?);
         let put = |text: &str| text.replace(LISTEN, &listen);
         let command: Vec<String> = target.command.iter().map(|word| put(word)).collect();
-        let env: Vec<(String, String)> =
+        let mut env: Vec<(String, String)> =
             target.env.iter().map(|(name, value)| (name.clone(), put(value))).collect();
+        let given = env.iter().find(|(name, _)| name == STATE).map(|(_, folder)| PathBuf::from(folder));
+        let (state, scratch) = match given {
+            Some(folder) => (folder, None),
+            None => {
+                let scratch =
+                    tempfile::tempdir().map_err(|error| Failure::runtime("make a folder", error))?;
+                (scratch.path().to_owned(), Some(scratch))
+            }
+        };
+        if scratch.is_some() {
+            env.push((STATE.to_owned(), state.display().to_string()));
+        }
         let process = match target.pid {
             _ if !command.is_empty() => Some(Process::spawn(&command, &env)?),
             Some(pid) => Some(Process::attach(pid)?),
@@ -43,7 +64,15 @@ impl Server {
         };
         let token = target.token.as_ref().map(|token| token.secret().map_err(Failure::Usage)).transpose()?;
         let ready = target.ready().map(|ready| put(&ready));
-        Ok(Self { kind: target.kind, url: put(&target.url()), token, ready, process })
+        Ok(Self {
+            kind: target.kind,
+            url: put(&target.url()),
+            token,
+            ready,
+            process,
+            state,
+            _scratch: scratch,
+        })
     }
 
     /// Waits until it can be used.
@@ -64,11 +93,20 @@ impl Server {
         }
     }
 
+    /// Folder on the disk that it writes to.
+    pub(super) fn state(&self) -> PathBuf {
+        self.state.clone()
+    }
+
     /// Its HTTP API, if it is an Aircheck.
     pub(super) fn api(&self) -> Result<Api, Failure> {
         let url = match self.kind {
             TargetKind::Aircheck => self.url.clone(),
-            _ => return Err(Failure::Usage("feeds are added over the API of an Aircheck: target.kind".into())),
+            _ => {
+                return Err(Failure::Usage(
+                    "feeds are added over the API of an Aircheck: target.kind".into(),
+                ));
+            }
         };
         Api::new(&url, self.token.as_deref())
     }

@@ -17,7 +17,7 @@ pub(super) struct Troubles {
     /// What is undone, and when.
     undo: Vec<(Instant, Undo)>,
     /// Folder on the disk that is filled.
-    state: Option<PathBuf>,
+    state: PathBuf,
     pub(super) marks: Vec<Mark>,
 }
 
@@ -28,7 +28,7 @@ enum Undo {
 
 impl Troubles {
     /// `disturbances` count from `start`.
-    pub(super) fn new(disturbances: &[Disturbance], start: Instant, state: Option<PathBuf>) -> Self {
+    pub(super) fn new(disturbances: &[Disturbance], start: Instant, state: PathBuf) -> Self {
         let mut waiting = disturbances.to_vec();
         waiting.sort_by_key(|disturbance| disturbance.at);
         waiting.reverse();
@@ -42,7 +42,12 @@ impl Troubles {
     }
 
     /// Does what is due at `now`.
-    pub(super) fn act(&mut self, now: Instant, weathers: &[Weather], server: &mut Server) -> Result<(), Failure> {
+    pub(super) fn act(
+        &mut self,
+        now: Instant,
+        weathers: &[Weather],
+        server: &mut Server,
+    ) -> Result<(), Failure> {
         for (at, undo) in std::mem::take(&mut self.undo) {
             match undo {
                 undo if at > now => self.undo.push((at, undo)),
@@ -72,17 +77,22 @@ impl Troubles {
                 server.process.as_mut().ok_or_else(process)?.freeze()?;
                 self.undo.push((now + length, Undo::Thaw));
             }
-            Trouble::Kill => server.process.as_mut().ok_or_else(process)?.restart()?,
+            Trouble::Kill => {
+                // The server counts media time anew.
+                disturb(weathers, 1.0, trouble)?;
+                server.process.as_mut().ok_or_else(process)?.restart()?;
+            }
             Trouble::FullDisk(length) => {
-                let folder = self.state.as_deref().ok_or_else(|| {
-                    Failure::Usage(format!("{trouble}: XDG_STATE_HOME in target.env says which disk"))
-                })?;
-                self.undo.push((now + length, Undo::Free(fill_disk(folder)?)));
+                self.undo.push((now + length, Undo::Free(fill_disk(&self.state)?)));
             }
             _ => n_feeds = disturb(weathers, share, trouble)?,
         }
         let what = if n_feeds == 0 { trouble.to_string() } else { format!("{trouble} on {n_feeds} feeds") };
-        self.marks.push(Mark { at: now.saturating_duration_since(self.start), length: trouble.length(), what });
+        self.marks.push(Mark {
+            at: now.saturating_duration_since(self.start),
+            length: trouble.length(),
+            what,
+        });
         Ok(())
     }
 

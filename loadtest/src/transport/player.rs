@@ -85,6 +85,8 @@ pub(super) struct Player {
     clock: Clock,
     /// On a new connection of a stitched stream, until something is sent that had not been sent before.
     is_rejoining: bool,
+    /// The server that counted media time is gone.
+    is_forgotten: bool,
     /// First piece that was not sent, ever.
     next_idx: u64,
     pub(super) outbox: VecDeque<Outgoing>,
@@ -117,6 +119,7 @@ impl Player {
             course: Course::new(notes, idx, tape.round(), piece),
             clock,
             is_rejoining: false,
+            is_forgotten: false,
             tapes,
             tape_idx: 0,
             next_idx: 0,
@@ -164,6 +167,7 @@ impl Player {
                     self.change();
                     step = Step::Reconnect;
                 }
+                Sudden::Forgotten => self.is_forgotten = true,
                 Sudden::Drift(ppm) => self.pacer.drift(ppm),
                 Sudden::Jitter { by, until } => self.pacer.jitter(by, until, self.sky.seed()),
             }
@@ -183,7 +187,12 @@ impl Player {
         self.burst.clear();
         self.swapped = None;
         self.is_rejoining = true;
-        let held_until = held.then(now);
+        let is_anew = std::mem::take(&mut self.is_forgotten) && self.next_idx > 0;
+        if is_anew {
+            self.course.begin_session();
+            self.next_idx = 0;
+        }
+        let held_until = (held || is_anew).then(now);
         for idx in edge.saturating_sub(n_pieces)..edge {
             let outgoing = self.outgoing(idx, self.pacer.due(idx), held_until);
             self.outbox.push_back(outgoing);

@@ -22,7 +22,7 @@ impl Weather {
         Self(Arc::new(ArrayQueue::new(TROUBLES)))
     }
 
-    /// Troubles of the server are passed over. `Err`: too many wait already, this one is given back.
+    /// Troubles of the server are passed over, but for its end: the next connection begins a media clock of its own. `Err`: too many wait already, this one is given back.
     pub fn set(&self, trouble: Trouble) -> Result<(), Trouble> {
         self.0.push(trouble)
     }
@@ -55,7 +55,12 @@ pub(super) enum Sudden {
     Disconnect,
     Change,
     Drift(i32),
-    Jitter { by: Duration, until: Instant },
+    /// The server is a new one: its media clock, too.
+    Forgotten,
+    Jitter {
+        by: Duration,
+        until: Instant,
+    },
 }
 
 /// What one feed makes of its weather.
@@ -90,7 +95,8 @@ impl Sky {
                 Trouble::Change => return Some(Sudden::Change),
                 Trouble::Drift(ppm) => return Some(Sudden::Drift(ppm)),
                 Trouble::Jitter { by, .. } => return Some(Sudden::Jitter { by, until }),
-                Trouble::FullDisk(_) | Trouble::Freeze(_) | Trouble::Kill => {}
+                Trouble::Kill => return Some(Sudden::Forgotten),
+                Trouble::FullDisk(_) | Trouble::Freeze(_) => {}
             }
         }
         None

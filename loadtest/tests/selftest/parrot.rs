@@ -162,7 +162,9 @@ impl Talk {
         let first = offset / n_samples * n_samples;
         for fact in &self.programme.facts {
             let What::Word(word) = &fact.what else { continue };
-            let at = |time: engine::time::MediaTime| (first + time.to_frames(rate)).checked_sub(offset % n_samples);
+            let at = |time: engine::time::MediaTime| {
+                (first + time.to_frames(rate)).checked_sub(offset % n_samples)
+            };
             let (Some(start), Some(end)) = (at(fact.span.start), at(fact.span.end)) else { continue };
             if self.words.back().is_none_or(|(last, ..)| *last < end) {
                 self.words.push_back((end, word.clone(), start));
