@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-journal bench-serve soak soak-faults bench-peers deny install clean
+.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-journal bench-serve soak soak-faults bench-peers deny loadtest-sample install clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 AIRCHECK ?= cargo run --locked --release --quiet --bin aircheck --
@@ -14,7 +14,7 @@ ROWS ?=
 SECS ?=
 
 help: ## lists the tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## installs the Debian packages that building and testing need, where they are missing
 	@scripts/setup.sh
@@ -32,6 +32,7 @@ run: ## runs the program: make run ARGS="analyze show.mp3"
 test: setup ## builds everything, fetches what the tests need, runs all tests
 	cargo test --locked --workspace --no-run
 	$(MAKE) --no-print-directory weights AIRCHECK=$(TARGET)/debug/aircheck
+	$(MAKE) --no-print-directory loadtest-sample
 	cargo test --locked --workspace
 
 check: setup ## formatting, lints, docs, scripts, invariants: all without a warning
@@ -71,6 +72,9 @@ bench-serve: setup ## the service as a user runs it, each promise beside what wa
 soak: setup ## 20 feeds with random faults for SECS: memory, descriptors, conservation (the aim is 8 h: SECS=28800)
 	$(AIRCHECK) models pull
 	cargo bench --locked -p aircheck-server --bench serve -- --secs $(or $(SECS),600) $(BENCH_ARGS) soak
+
+loadtest-sample: setup ## fetches and checks the recorded speech that the load test plays when it is given no other
+	@scripts/loadtest-sample.sh
 
 bench-peers: setup ## the whole program beside faster-whisper: make bench-peers AUDIO=show.flac
 	@scripts/bench-peers.sh
