@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-journal bench-serve soak soak-faults bench-peers deny loadtest-sample install clean
+.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-generator bench-journal bench-selftest bench-serve soak soak-faults bench-peers capacity deny loadtest-sample install clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 AIRCHECK ?= cargo run --locked --release --quiet --bin aircheck --
@@ -68,6 +68,10 @@ bench-feeds: setup ## many feeds at once, each promise beside what they get; one
 bench-serve: setup ## the service as a user runs it, each promise beside what was measured: ROWS="ready many"
 	$(AIRCHECK) models pull
 	cargo bench --locked -p aircheck-server --bench serve -- $(BENCH_ARGS) $(ROWS)
+
+bench-generator: setup ## how punctual the load test's generator is on one core: make bench-generator SECS=60 ROWS="websocket mounts naive"
+	cargo bench --locked -p aircheck-loadtest --bench generator --no-run
+	taskset -c 0 cargo bench --locked --quiet -p aircheck-loadtest --bench generator -- $(SECS) $(ROWS)
 
 soak: setup ## 20 feeds with random faults for SECS: memory, descriptors, conservation (the aim is 8 h: SECS=28800)
 	$(AIRCHECK) models pull

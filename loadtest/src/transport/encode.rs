@@ -55,7 +55,9 @@ impl Mp3 {
 #[must_use]
 pub fn fitted(programme: &Programme) -> Programme {
     let mut samples = programme.samples.to_vec();
-    while MediaTime::from_frames(samples.len() as u64, programme.rate).flicks() % FRAME.flicks() != 0
+    while !MediaTime::from_frames(samples.len() as u64, programme.rate)
+        .flicks()
+        .is_multiple_of(FRAME.flicks())
         && samples.len() < programme.samples.len() + programme.rate.hz() as usize
     {
         samples.push(0);
@@ -68,7 +70,7 @@ pub fn fitted(programme: &Programme) -> Programme {
 /// `cache`, by content.
 pub fn mp3(programme: &Programme, shape: Mp3, cache: &Path) -> Result<Tape, Failure> {
     let n_frames = programme.length().flicks() / FRAME.flicks();
-    if n_frames == 0 || programme.length().flicks() % FRAME.flicks() != 0 {
+    if n_frames == 0 || !programme.length().flicks().is_multiple_of(FRAME.flicks()) {
         let length = programme.length();
         return Err(Failure::Usage(format!(
             "a programme of {length} s is not a whole number of frames of mp3"

@@ -19,9 +19,11 @@
 
 mod course;
 pub mod encode;
+pub mod in_process;
 mod note;
 mod player;
 pub mod push;
+pub mod rtp;
 pub mod station;
 mod stream;
 mod tape;

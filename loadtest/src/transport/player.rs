@@ -296,3 +296,107 @@ impl Player {
         Outgoing { bytes, idx, due, held_until, is_noise: false }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use crate::scenario::Trouble;
+    use crate::transport::testing::{self, PIECE, legs};
+
+    /// Pieces sent at each turn, and what was noted; trouble comes before turn 2.
+    async fn check(
+        clock: Clock,
+        trouble: Trouble,
+        n_turns: usize,
+    ) -> (Vec<Vec<u64>>, Vec<crate::transport::Note>) {
+        let (setup, feed, mut told) = testing::feed();
+        let mut player = Player::new(feed, clock).unwrap();
+        let mut turns = Vec::new();
+        for turn in 0..n_turns {
+            if turn == 2 {
+                setup.weather.set(trouble).unwrap();
+            }
+            player.next().await;
+            let mut sent = Vec::new();
+            while let Some(outgoing) = player.outbox.front() {
+                sent.push(outgoing.idx);
+                player.sent();
+            }
+            turns.push(sent);
+        }
+        (turns, testing::notes(&mut told))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_comes_at_once_and_was_due_then() {
+        let (turns, notes) = check(Clock::Counted, Trouble::Burst(PIECE * 3), 7).await;
+        assert_eq!(turns, [vec![0], vec![1], vec![], vec![], vec![], vec![2, 3, 4, 5], vec![6]]);
+        assert_eq!(legs(&notes), [(0, 0, 0), (0, 2, 0), (0, 5, 0)]);
+        let anchor = |note: &crate::transport::Note| match note.what {
+            Noted::Leg { anchor, .. } => anchor,
+            _ => panic!("{note:?}"),
+        };
+        assert_eq!(anchor(&notes[1]).held_until, Some(anchor(&notes[0]).due + PIECE * 6));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stall_of_stamped_audio_is_lost() {
+        let (turns, notes) = check(Clock::Stamped, Trouble::Stall(PIECE * 3), 7).await;
+        assert_eq!(turns, [vec![0], vec![1], vec![], vec![], vec![], vec![5], vec![6]]);
+        assert_eq!(legs(&notes), [(0, 0, 0)]);
+        assert_eq!(lost(&notes), [3 * PIECE]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn garbage_takes_the_place_of_audio() {
+        let (turns, notes) = check(Clock::Counted, Trouble::Garbage(PIECE * 2), 6).await;
+        assert_eq!(turns.concat(), [0, 1, 2, 3, 4, 5]);
+        assert_eq!((legs(&notes), lost(&notes)), (vec![(0, 0, 0)], vec![PIECE, PIECE]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn scrambled_pieces_are_lost_doubled_and_swapped_and_counted() {
+        let trouble = Trouble::Scramble { probability: 0.2, length: PIECE * 500 };
+        let (turns, notes) = check(Clock::Counted, trouble, 600).await;
+        let sent = turns.concat();
+        let n_lost = (0..600).filter(|idx| !sent.contains(idx)).count();
+        let n_double = sent.windows(2).filter(|pair| pair[0] == pair[1]).count();
+        let n_swapped = sent.windows(2).filter(|pair| pair[0] > pair[1]).count();
+        // Of 500, one in five, then one in five of the rest, and again; four standard deviations are 36.
+        for (n, expected) in [(n_lost, 100), (n_double, 80), (n_swapped, 64)] {
+            assert!(n.abs_diff(expected) < 40, "{n_lost} {n_double} {n_swapped}");
+        }
+        assert!(sent.ends_with(&(510..600).collect::<Vec<_>>()), "over in time");
+        // Every piece lies where its leg says.
+        let legs = legs(&notes);
+        for (media, idx) in (0_u64..).zip(&sent) {
+            let leg = legs.iter().rfind(|leg| leg.1 <= media).unwrap();
+            assert_eq!((leg.2 + media) % testing::N_PIECES, *idx, "{media}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn drift_moves_due_times_and_says_so() {
+        let (turns, notes) = check(Clock::Counted, Trouble::Drift(200), 5_002).await;
+        assert_eq!(turns.concat().len(), 5_002);
+        // 200 ppm of 10 s are 2 ms, and a leg is exact to 1 ms.
+        assert_eq!(legs(&notes).len(), 2, "{:?}", legs(&notes));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tapes_of_a_feed_have_one_shape() {
+        let (_, mut feed, _told) = testing::feed();
+        let (programme, bytes) = testing::programme();
+        feed.tapes.push(Arc::new(Tape::raw(&programme, &bytes, PIECE * 2).unwrap()));
+        assert!(Player::new(feed, Clock::Counted).is_err());
+    }
+
+    fn lost(notes: &[crate::transport::Note]) -> Vec<Duration> {
+        let span = |note: &crate::transport::Note| match note.what {
+            Noted::Lost(span) => Some(span.duration().to_duration()),
+            _ => None,
+        };
+        notes.iter().filter_map(span).collect()
+    }
+}

@@ -18,6 +18,9 @@ pub(super) const PIECE_BYTES: usize = 64;
 /// Long enough that tests do not come round.
 const N_SAMPLES: usize = 32_000;
 
+/// Of a round.
+pub(super) const N_PIECES: u64 = N_SAMPLES as u64 * 2 / PIECE_BYTES as u64;
+
 /// What a test does to a feed and asks it.
 pub(super) struct Setup {
     pub(super) weather: Weather,

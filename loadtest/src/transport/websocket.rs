@@ -427,7 +427,10 @@ mod tests {
             let mut socket = accept(&listener, "ready").await;
             let mut bytes = take(&mut socket, 3).await;
             setup.weather.set(Trouble::Stall(testing::PIECE * 10)).unwrap();
-            bytes.extend(take(&mut socket, 20).await);
+            // The kernel may hold many pieces from before.
+            while bytes == testing::played(0, bytes.len()) {
+                bytes.extend(take(&mut socket, 1).await);
+            }
             end.send(true).unwrap();
             bytes.extend(take_all(&mut socket).await);
             bytes
