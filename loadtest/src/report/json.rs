@@ -340,13 +340,20 @@ impl Objective {
     /// Figure and share (0..=1), where it is about a percentile of a latency: `transcript.final:p99.9`.
     #[must_use]
     pub fn percentile(&self) -> Option<(&str, f64)> {
-        let (figure, statistic) = self.name.split_once(':')?;
+        let (_, statistic) = self.name.split_once(':')?;
         let share = match statistic.strip_prefix('p') {
             Some(percent) => percent.parse::<f64>().ok()? / 100.0,
             None if statistic == "max" => 1.0,
             None => return None,
         };
-        (self.unit == Unit::Ms && (0.0..=1.0).contains(&share)).then_some((figure, share))
+        (self.unit == Unit::Ms && (0.0..=1.0).contains(&share)).then_some((self.subject(), share))
+    }
+
+    /// What it is about: a figure, `coverage` ... A `?` after the name, which allows that there is nothing, is no part of it.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        let subject = self.name.split_once(':').map_or(self.name.as_str(), |(subject, _)| subject);
+        subject.trim_end_matches('?')
     }
 }
 
@@ -402,6 +409,8 @@ mod tests {
             percentile("transcript.final:p99.9"),
             Some(("transcript.final".to_owned(), 0.9990000000000001))
         );
+        assert_eq!(percentile("word.first_seen?:p50"), Some(("word.first_seen".to_owned(), 0.5)));
+        assert_eq!(synthetic::objective("coverage?", true).subject(), "coverage");
         assert_eq!(percentile("word.final:max"), Some(("word.final".to_owned(), 1.0)));
         assert_eq!((percentile("coverage"), percentile("a:late"), percentile("a:p101")), (None, None, None));
     }

@@ -1,5 +1,7 @@
 //! Numbers as people read them.
 
+use super::{Objective, Report, Unit};
+
 /// Milliseconds as measured, three digits: `0.24 ms`, `612 ms`, `1.70 s`, `2 min 5 s`; what is infinite never came.
 pub(super) fn latency(ms: Option<f64>) -> String {
     ms.map_or_else(|| "\u{221e}".to_owned(), |ms| with_unit(ms, three_digits))
@@ -16,6 +18,30 @@ fn with_unit(ms: f64, digits: fn(f64) -> String) -> String {
         ms if ms < 999.5 => format!("{} ms", digits(ms)),
         ms if ms < 59_950.0 => format!("{} s", digits(ms / 1_000.0)),
         ms => span(ms / 1_000.0),
+    }
+}
+
+/// What an objective measured; of nothing there is nothing to say, and what never came is infinite.
+pub(super) fn measured(report: &Report, objective: &Objective) -> String {
+    match (objective.measured, objective.unit) {
+        (Some(measured), Unit::Ms) => latency(Some(measured)),
+        (Some(measured), _) => in_unit(measured, objective.unit),
+        (None, Unit::Ms)
+            if !objective.met
+                && report.figure(objective.subject()).is_none_or(|figure| figure.latency.n > 0) =>
+        {
+            latency(None)
+        }
+        (None, _) => "nothing was due".to_owned(),
+    }
+}
+
+/// With the digits that a bar is written with.
+pub(super) fn in_unit(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Ms => duration(value),
+        Unit::Ratio => percent(Some(value)),
+        Unit::Count => digits(value),
     }
 }
 
@@ -91,6 +117,20 @@ fn three_digits(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::tests::synthetic;
+
+    #[test]
+    fn nothing_and_never_are_told_apart() {
+        let mut report = synthetic::report(1, 1, 5);
+        let mut objective = synthetic::objective("word.first_seen?:p95", true);
+        objective.measured = None;
+        assert_eq!(measured(&report, &objective), "nothing was due");
+        objective.met = false;
+        assert_eq!(measured(&report, &objective), "\u{221e}");
+        report.figures[0].latency.n = 0;
+        assert_eq!(measured(&report, &objective), "nothing was due");
+        assert_eq!(measured(&report, &synthetic::objective("coverage", false)), "98.10 %");
+    }
 
     #[test]
     fn latencies_have_three_digits() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::baseline::Change;
 use super::say;
-use super::{Objective, Report, Unit, Verdict};
+use super::{Objective, Report, Verdict};
 use crate::mode::Progress;
 
 /// Without a terminal one line in so long is enough for a log.
@@ -177,7 +177,7 @@ fn latency(latency: Option<Duration>) -> String {
 #[must_use]
 pub fn table(report: &Report, style: Style) -> String {
     let mut lines = vec![String::new()];
-    lines.extend(report.objectives.iter().map(|one| objective(one, style)));
+    lines.extend(report.objectives.iter().map(|one| objective(report, one, style)));
     if !report.objectives.is_empty() {
         lines.push(String::new());
     }
@@ -203,26 +203,12 @@ pub fn table(report: &Report, style: Style) -> String {
     lines.join("\n") + "\n"
 }
 
-fn objective(objective: &Objective, style: Style) -> String {
+fn objective(report: &Report, objective: &Objective, style: Style) -> String {
     let (verdict, colour) =
         if objective.met { ("holds", Colour::Green) } else { ("DOES NOT HOLD", Colour::Red) };
-    let unit = |value: f64| match objective.unit {
-        Unit::Ms => say::latency(Some(value)),
-        Unit::Ratio => say::percent(Some(value)),
-        Unit::Count => say::digits(value),
-    };
-    let measured = match (objective.measured, objective.unit) {
-        (Some(measured), _) => unit(measured),
-        (None, Unit::Ms) => say::latency(None),
-        (None, _) => "unknown".to_owned(),
-    };
     let verdict = style.paint(colour, &format!("{verdict:<13}"));
-    format!(
-        "  {verdict}  {:<34}  {measured:>12}  {} {}",
-        objective.name,
-        objective.operator,
-        unit(objective.bound)
-    )
+    let (measured, bound) = (say::measured(report, objective), say::in_unit(objective.bound, objective.unit));
+    format!("  {verdict}  {:<34}  {measured:>15}  {} {bound}", objective.name, objective.operator)
 }
 
 fn verdict(report: &Report, style: Style) -> String {

@@ -122,7 +122,7 @@ fn coverage(svg: &mut Svg, report: &Report, x: &Scale) {
     let bound = report
         .objectives
         .iter()
-        .find(|objective| objective.name == "coverage" && objective.unit == Unit::Ratio);
+        .find(|objective| objective.subject() == "coverage" && objective.unit == Unit::Ratio);
     let bound = bound.map(|objective| objective.bound);
     let least = known.iter().map(|(_, ratio)| *ratio).chain(bound).fold(1.0, f64::min);
     let y = Scale::linear(

@@ -140,11 +140,39 @@ fn verdict_and_numbers_are_told() {
     assert!(page(&missed).contains("1 of 2 objectives missed"));
 }
 
-/// Writes the pages that are looked at in a browser: AIRCHECK_PAGES=folder.
+/// Twelve troubles, objectives missed in every way.
+fn chaos() -> Report {
+    let mut report = synthetic::report(7, 8, 240);
+    report.mode = "chaos".to_owned();
+    report.verdict = crate::report::Verdict::Missed;
+    let trouble = |n: u32| crate::report::Mark {
+        at_s: 15.0 + 18.0 * f64::from(n),
+        length_s: f64::from(n % 4) * 3.0,
+        what: format!("trouble {n} on 3 feeds"),
+    };
+    report.marks = (0..12).map(trouble).collect();
+    let objective = |name: &str, met| synthetic::objective(name, met);
+    report.objectives.extend([objective("word.final:p99", false), objective("word.first_seen?:p95", true)]);
+    let mut never = objective("transcript.final:p99.9", false);
+    (never.measured, never.bound) = (None, 5_000.0);
+    let mut absent = objective("alert.clipping?:p99", true);
+    absent.measured = None;
+    let mut count = objective("alert.dead_air?:missing", false);
+    (count.unit, count.operator, count.bound, count.measured) =
+        (crate::report::Unit::Count, "==".to_owned(), 0.0, Some(3.0));
+    report.objectives.extend([never, absent, count]);
+    report
+}
+
+/// Left in AIRCHECK_PAGES, where that is set, to be looked at in a browser.
 #[test]
-fn pages_can_be_looked_at() {
-    let Ok(folder) = std::env::var("AIRCHECK_PAGES") else { return };
-    for (name, report) in [("run", synthetic::report(1, 8, 300)), ("search", search())] {
-        crate::report::leave(&report, &std::path::Path::new(&folder).join(name)).unwrap();
+fn a_page_can_be_drawn_again_from_what_was_left() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = std::env::var_os("AIRCHECK_PAGES").map_or_else(|| scratch.path().to_owned(), Into::into);
+    for (name, report) in [("run", synthetic::report(1, 8, 300)), ("search", search()), ("chaos", chaos())] {
+        let folder = folder.join(name);
+        crate::report::leave(&report, &folder).unwrap();
+        let read = Report::read(&folder.join("report.json")).unwrap();
+        assert_eq!(page(&read), std::fs::read_to_string(folder.join("report.html")).unwrap());
     }
 }

@@ -7,7 +7,7 @@ use crate::report::{Objective, Report, Unit, Verdict, say};
 
 /// Banner, tiles and the table of objectives.
 pub(super) fn section(report: &Report) -> String {
-    format!("{}{}{}", banner(report), tiles(report), objectives(&report.objectives))
+    format!("{}{}{}", banner(report), tiles(report), objectives(report))
 }
 
 fn banner(report: &Report) -> String {
@@ -77,11 +77,11 @@ fn tiles(report: &Report) -> String {
     html + "</ul>"
 }
 
-fn objectives(objectives: &[Objective]) -> String {
-    if objectives.is_empty() {
+fn objectives(report: &Report) -> String {
+    if report.objectives.is_empty() {
         return String::new();
     }
-    let rows: String = objectives.iter().map(row).collect();
+    let rows: String = report.objectives.iter().map(|objective| row(report, objective)).collect();
     format!(
         "<div class=\"scroll\" tabindex=\"0\"><table class=\"slo\"><caption class=\"hidden\">Objectives</caption>\
          <thead><tr><th scope=\"col\">objective</th><th scope=\"col\">verdict</th><th scope=\"col\" class=\"n\">bar</th>\
@@ -89,53 +89,78 @@ fn objectives(objectives: &[Objective]) -> String {
     )
 }
 
-fn row(objective: &Objective) -> String {
+fn row(report: &Report, objective: &Objective) -> String {
     let (class, verdict) = if objective.met { ("good", "\u{2713} met") } else { ("bad", "\u{2717} missed") };
-    let measured = match (objective.unit, objective.measured) {
-        (Unit::Ms, measured) => say::latency(measured),
-        (_, None) => "unknown".to_owned(),
-        (unit, Some(measured)) => with_unit(measured, unit),
-    };
     format!(
-        "<tr class=\"{class}\"><th scope=\"row\"><code>{}</code></th><td class=\"state\">{verdict}</td><td class=\"n\">{} {}</td>\
-         <td class=\"n\">{measured}</td><td>{}</td></tr>",
+        "<tr class=\"{class}\"><th scope=\"row\"><code>{}</code></th><td class=\"state\">{verdict}</td>\
+         <td class=\"n\">{} {}</td><td class=\"n\">{}</td><td>{}</td></tr>",
         escape(&objective.name),
         escape(&objective.operator),
-        with_unit(objective.bound, objective.unit),
-        meter(objective),
+        say::in_unit(objective.bound, objective.unit),
+        say::measured(report, objective),
+        used(objective).map_or_else(String::new, meter),
     )
 }
 
-/// With the digits that a bar is written with.
-fn with_unit(value: f64, unit: Unit) -> String {
-    match unit {
-        Unit::Ms => say::duration(value),
-        Unit::Ratio => say::percent(Some(value)),
-        Unit::Count => say::digits(value),
-    }
+/// How much of what is allowed was used, 1 is all: of the latency, or of the share that may be missing. `None` where nothing
+/// is allowed, or nothing was measured.
+fn used(objective: &Objective) -> Option<f64> {
+    let Objective { measured, bound, unit, .. } = *objective;
+    let used = match (measured, objective.operator.as_str()) {
+        (Some(measured), "<" | "<=") if bound > 0.0 => measured / bound,
+        (Some(measured), ">" | ">=") if unit == Unit::Ratio && bound < 1.0 => {
+            (1.0 - measured) / (1.0 - bound)
+        }
+        (Some(measured), ">" | ">=") if measured > 0.0 => bound / measured,
+        (None, "<" | "<=") if !objective.met => f64::INFINITY,
+        _ => return None,
+    };
+    (used >= 0.0).then_some(used)
 }
 
-/// How much of what is allowed was used: of the latency, or of the share that may be missing. Longer than the whole where
-/// the objective was missed.
-fn meter(objective: &Objective) -> String {
-    let used = match (objective.measured, objective.operator.starts_with('<'), objective.unit) {
-        (None, ..) => f64::INFINITY,
-        (Some(measured), true, _) => measured / objective.bound,
-        (Some(measured), false, Unit::Ratio) => (1.0 - measured) / (1.0 - objective.bound),
-        (Some(measured), false, _) => objective.bound / measured,
-    };
-    if used.is_nan() {
-        return String::new();
-    }
+/// Longer than the whole where more was used than is allowed.
+fn meter(used: f64) -> String {
     let width = (used * 100.0).clamp(1.0, 130.0);
-    let said = if used.is_finite() && used < 99.995 {
-        format!("{:.0} %", used * 100.0)
-    } else {
-        "\u{221e}".to_owned()
+    let said = match used * 100.0 {
+        percent if percent >= 10_000.0 => "\u{221e}".to_owned(),
+        percent if percent > 100.0 => format!("{:.0} %", percent.ceil()),
+        percent => format!("{percent:.0} %"),
     };
     format!(
         "<svg class=\"meter\" viewBox=\"0 0 190 14\" aria-hidden=\"true\"><rect class=\"room\" y=\"2\" width=\"100\" height=\"10\" rx=\"2\"/>\
          <rect class=\"fill\" y=\"2\" width=\"{width:.1}\" height=\"10\" rx=\"2\"/><path class=\"bar-end\" d=\"M100 0v14\"/>\
          <text x=\"138\" y=\"11.5\">{said}</text></svg>"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::synthetic::objective;
+
+    #[test]
+    fn what_was_used_is_told_where_something_is_allowed() {
+        let check = |operator: &str, bound: f64, measured: Option<f64>, expected: Option<f64>| {
+            let unit = if bound < 1.0 { Unit::Ratio } else { Unit::Ms };
+            let one = Objective {
+                operator: operator.to_owned(),
+                bound,
+                unit,
+                measured,
+                ..objective("a:p95", false)
+            };
+            let close = match (used(&one), expected) {
+                (Some(used), Some(expected)) => used == expected || (used - expected).abs() < 1e-9,
+                (used, expected) => used.is_none() && expected.is_none(),
+            };
+            assert!(close, "{operator} {bound} {measured:?}: {:?}", used(&one));
+        };
+        check("<", 3_000.0, Some(1_500.0), Some(0.5));
+        check(">=", 0.99, Some(0.995), Some(0.5));
+        check(">=", 12.0, Some(24.0), Some(0.5));
+        check("<", 3_000.0, None, Some(f64::INFINITY));
+        check("==", 0.0, Some(3.0), None);
+        check("<=", 0.0, Some(3.0), None);
+        check(">=", 0.99, None, None);
+    }
 }
