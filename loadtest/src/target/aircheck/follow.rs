@@ -33,7 +33,7 @@ pub struct Follow {
     /// When the bytes came that are being read.
     at: Instant,
     /// The try to connect that goes on.
-    again: Option<Pin<Box<dyn Future<Output = Result<Answer, Unanswered>> + Send>>>,
+    again: Option<Again>,
     /// When the last connection was made.
     connected: Instant,
     /// Since when there is no connection that tells anything, and how often one was tried.
@@ -41,6 +41,8 @@ pub struct Follow {
     n_breaks: u64,
     stages: Stages,
 }
+
+type Again = Pin<Box<dyn Future<Output = Result<Answer, Unanswered>> + Send>>;
 
 /// Place of a durable event in a journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
