@@ -227,7 +227,8 @@ mod tests {
     use crate::target::aircheck::scripted::{answer, server};
     use crate::truth::Observation;
 
-    /// What is told when the connections of a client go like `streams`, then it is refused; and the places it asked for.
+    /// What is told when the connections of a client go like `streams`, and then it is refused; and the places that it
+    /// asked for.
     async fn check(streams: &[&str], expected: &[&str], places: &[&str]) {
         let mut answers: Vec<String> =
             streams.iter().map(|stream| answer("200 OK", "text/event-stream", stream)).collect();
