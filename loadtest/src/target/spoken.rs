@@ -71,7 +71,8 @@ pub(super) mod told {
     use crate::target::{Dialect, Said};
     use crate::truth::{Observation, Words};
 
-    /// Hears `messages` and compares with `expected`, which leaves [`Said::Nothing`] out: `interim 0 [0.000..1.390] a@..`
+    /// Hears `messages` and compares with `expected`, which leaves [`Said::Nothing`] out:
+    /// `interim 0 [0.000..1.390] a@0.200..0.400`.
     pub(in crate::target) fn check(dialect: &mut dyn Dialect, messages: &[&str], expected: &[&str]) {
         let said = messages.iter().flat_map(|message| dialect.hear(message));
         let lines: Vec<String> = said.filter_map(line).collect();

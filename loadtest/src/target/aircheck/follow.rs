@@ -33,7 +33,7 @@ pub struct Follow {
     /// When the bytes came that are being read.
     at: Instant,
     /// The try to connect that goes on.
-    again: Option<Pin<Box<dyn Future<Output = Result<Answer, Unanswered>> + Send>>>,
+    again: Option<Again>,
     /// When the last connection was made.
     connected: Instant,
     /// Since when there is no connection that tells anything, and how often one was tried.
@@ -41,6 +41,8 @@ pub struct Follow {
     n_breaks: u64,
     stages: Stages,
 }
+
+type Again = Pin<Box<dyn Future<Output = Result<Answer, Unanswered>> + Send>>;
 
 /// Place of a durable event in a journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -225,7 +227,8 @@ mod tests {
     use crate::target::aircheck::scripted::{answer, server};
     use crate::truth::Observation;
 
-    /// What is told when the connections of a client go like `streams`, then it is refused; and the places it asked for.
+    /// What is told when the connections of a client go like `streams`, and then it is refused; and the places that it
+    /// asked for.
     async fn check(streams: &[&str], expected: &[&str], places: &[&str]) {
         let mut answers: Vec<String> =
             streams.iter().map(|stream| answer("200 OK", "text/event-stream", stream)).collect();

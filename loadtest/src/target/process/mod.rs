@@ -65,8 +65,8 @@ impl Launch {
 }
 
 impl Process {
-    /// Starts `command` (a program and its arguments) with the variables `env` beside those of this program. Its standard output is
-    /// dropped; of its standard error the last lines are kept.
+    /// Starts `command` (a program and its arguments) with the variables `env` beside those of this program. Its
+    /// standard output is dropped; of its standard error the last lines are kept.
     pub fn spawn(command: &[String], env: &[(String, String)]) -> Result<Self, Failure> {
         let origin = Launch { command: command.to_vec(), env: env.to_vec() }.start()?;
         let root = match &origin {
