@@ -22,6 +22,9 @@ pub enum Failure {
         /// Bar.
         allowed: Duration,
     },
+    /// The server did not take the load: it refused a feed, or gave one up. It is not carried, whatever was measured.
+    #[error("the server refuses: {0}")]
+    Refused(String),
     /// Something outside failed: a file, a socket, the server.
     #[error("{0}")]
     Runtime(String),
@@ -33,13 +36,13 @@ impl Failure {
         Self::Runtime(format!("{tried}: {error}"))
     }
 
-    /// 1 runtime, 2 usage, 3 objectives missed, 4 generator saturated.
+    /// 1 runtime, 2 usage, 3 objectives missed or load refused, 4 generator saturated.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Runtime(_) => 1,
             Self::Usage(_) => 2,
-            Self::Missed(_) => 3,
+            Self::Missed(_) | Self::Refused(_) => 3,
             Self::Saturated { .. } => 4,
         })
     }

@@ -280,6 +280,6 @@ mod tests {
             text.starts_with("unnamed: aircheck at http://127.0.0.1:8080, mp3 over icecast\n  1m after 10s"),
             "{text}"
         );
-        assert!(text.contains("\n  transcript.final:p99<3s\n"));
+        assert!(text.contains("\n  transcript.final:p99<3.3s\n"));
     }
 }

@@ -110,12 +110,6 @@ impl Course<'_> {
         self.trials.last().ok_or_else(|| Failure::Runtime("no run was made".to_owned()))
     }
 
-    /// Why the last run is not met.
-    #[must_use]
-    pub fn last_failure(&self) -> Option<Failure> {
-        self.trials.last().and_then(Trial::failure)
-    }
-
     /// What is left, with what was `found`.
     #[must_use]
     pub fn outcome(self, mode: &'static str, found: Result<Option<Capacity>, Failure>) -> Outcome {

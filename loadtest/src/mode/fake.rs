@@ -17,7 +17,9 @@ pub(crate) struct Fake {
     pub(crate) noise: f64,
     /// From so many feeds on the generator is late.
     pub(crate) saturates_at: usize,
-    /// The next so many runs are missed, whatever the load.
+    /// From so many feeds on the server refuses one.
+    pub(crate) refuses_at: usize,
+    /// These runs are missed, whatever the load.
     pub(crate) misses: Vec<usize>,
     /// These runs fail.
     pub(crate) fails: Vec<usize>,
@@ -39,6 +41,7 @@ impl Fake {
             capacity: capacity as f64,
             noise: 0.0,
             saturates_at: usize::MAX,
+            refuses_at: usize::MAX,
             misses: Vec::new(),
             fails: Vec::new(),
             stops_after: None,
@@ -106,6 +109,10 @@ impl Rig for Fake {
         if self.fails.contains(&self.played.len()) {
             self.played.push(load.n_feeds);
             return Err(Failure::Runtime("connection refused".to_owned()));
+        }
+        if load.n_feeds >= self.refuses_at {
+            self.played.push(load.n_feeds);
+            return Err(Failure::Refused("429 Too Many Requests".to_owned()));
         }
         let capacity = self.capacity * (1.0 + self.noise * self.roll());
         let over = (load.n_feeds as f64 / capacity - 1.0).max(0.0);

@@ -15,7 +15,14 @@ fn climb(course: &mut Course<'_>, stairs: Search) -> Result<Option<Capacity>, Fa
     let (mut n_carried, mut knee) = (None, None);
     let mut first_missed = None;
     for n_feeds in (stairs.from..=stairs.to).step_by(stairs.step.max(1)) {
-        let trial = course.trial(n_feeds)?;
+        let trial = match course.trial(n_feeds) {
+            Err(why @ Failure::Refused(_)) => {
+                knee = knee.or(Some(n_feeds));
+                first_missed = first_missed.or(Some(why));
+                break;
+            }
+            trial => trial?,
+        };
         match trial.verdict {
             // What lies behind it cannot be seen.
             Verdict::Saturated => return trial.failure().map_or(Ok(None), Err),
@@ -55,6 +62,13 @@ mod tests {
         let outcome = fake.course(1, |course| ramp(course, STAIRS));
         assert_eq!(outcome.capacity, Some(Capacity { n_feeds: 40, n_refused: None }));
         assert_eq!(fake.played.len(), 10);
+    }
+
+    #[test]
+    fn a_refused_load_is_the_knee() {
+        let outcome = Fake { refuses_at: 18, ..Fake::of(100) }.course(1, |course| ramp(course, STAIRS));
+        assert_eq!(outcome.capacity, Some(Capacity { n_feeds: 16, n_refused: Some(20) }));
+        assert_eq!(outcome.trials.len(), 4);
     }
 
     #[test]

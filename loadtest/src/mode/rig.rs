@@ -36,6 +36,6 @@ pub struct Progress {
 
 /// See the module.
 pub trait Rig {
-    /// Plays the load to its end.
+    /// Plays the load to its end. [`Failure::Refused`] if it is more than the server takes; other failures end a search.
     fn run(&mut self, load: &Load, tell: &mut dyn FnMut(&Progress)) -> Result<Measurement, Failure>;
 }

@@ -1,7 +1,7 @@
 //! `find-max`: how many feeds a server carries. Doubles up to the first load that is not carried, halves the gap, and then
 //! goes down until three runs in a row are met.
 
-use super::{Capacity, Course, Outcome, Verdict};
+use super::{Capacity, Course, Outcome, Trial, Verdict};
 use crate::failure::Failure;
 use crate::scenario::Search;
 
@@ -71,22 +71,33 @@ const fn step(n_feeds: usize) -> usize {
 /// Why a load is not carried. A run that is missed narrowly, or in which the generator was late, may have been bad luck: it
 /// is made again, and the second one counts. So the search errs upwards only, which the confirmations put right.
 fn attempt(course: &mut Course<'_>, n_feeds: usize) -> Result<Option<Failure>, Failure> {
-    let first = course.trial(n_feeds)?;
+    let first = match course.trial(n_feeds) {
+        Err(why @ Failure::Refused(_)) => return Ok(Some(why)),
+        first => first?,
+    };
     if first.verdict == Verdict::Met || first.is_far_off() {
         return Ok(first.failure());
     }
-    Ok(course.trial(n_feeds)?.failure())
+    play(course, n_feeds)
+}
+
+/// Plays a load once: why it is not carried.
+fn play(course: &mut Course<'_>, n_feeds: usize) -> Result<Option<Failure>, Failure> {
+    match course.trial(n_feeds).map(Trial::failure) {
+        Err(why @ Failure::Refused(_)) => Ok(Some(why)),
+        played => played,
+    }
 }
 
 /// Why a load is not carried three times in a row; where only the generator was late, that run is made again, once.
 fn confirm(course: &mut Course<'_>, n_feeds: usize) -> Result<Option<Failure>, Failure> {
     for _ in 0..N_CONFIRMATIONS {
-        let is_late = course.trial(n_feeds)?.verdict == Verdict::Saturated;
-        if is_late {
-            course.trial(n_feeds)?;
+        let mut why = play(course, n_feeds)?;
+        if matches!(why, Some(Failure::Saturated { .. })) {
+            why = play(course, n_feeds)?;
         }
-        if let Some(why) = course.last_failure() {
-            return Ok(Some(why));
+        if why.is_some() {
+            return Ok(why);
         }
     }
     Ok(None)
@@ -167,6 +178,17 @@ mod tests {
         let outcome = search(&mut fake);
         assert_eq!(outcome.capacity.unwrap().n_feeds, 37);
         assert!(fake.played.contains(&64) && outcome.end.is_none());
+    }
+
+    #[test]
+    fn what_the_server_refuses_is_not_carried() {
+        let mut fake = Fake { refuses_at: 21, ..Fake::of(100) };
+        let outcome = search(&mut fake);
+        assert_eq!(outcome.capacity, Some(Capacity { n_feeds: 20, n_refused: Some(21) }));
+        let outcome = search(&mut Fake { refuses_at: 1, ..Fake::of(100) });
+        assert!(matches!(outcome.end, Some(Failure::Refused(_))) && outcome.capacity.is_none());
+        let outcome = search(&mut Fake { fails: vec![1], ..Fake::of(100) });
+        assert!(matches!(outcome.end, Some(Failure::Runtime(_))) && outcome.trials.len() == 1);
     }
 
     #[test]

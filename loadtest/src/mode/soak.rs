@@ -1,8 +1,10 @@
 //! `soak`: one long run, and whether anything grows over it: memory, open files, latency.
 
+use std::time::Duration;
+
 use super::trend::N_BLOCKS_MAX;
 use super::{Check, Course, Outcome, Trend, Trial, run};
-use crate::measure::{Figure, Latencies, Measurement, Sample};
+use crate::measure::{Figure, Latencies, Machine, Measurement, Sample};
 use crate::scenario::{Bars, lag};
 
 const MIB: f64 = 1_048_576.0;
@@ -10,23 +12,21 @@ const MIB: f64 = 1_048_576.0;
 /// Plays the load once, and holds slopes of the time after the warm-up against `bars`.
 #[must_use]
 pub fn soak(course: Course<'_>, bars: Bars) -> Outcome {
-    let warm_up = course.load.warm_up.as_secs_f64();
+    let warm_up = course.load.warm_up;
     let outcome = Outcome { mode: "soak", ..run(course) };
     let checks = outcome.trials.last().map(|trial| checks(trial, warm_up, bars)).unwrap_or_default();
     outcome.with_checks(checks)
 }
 
-fn checks(trial: &Trial, warm_up: f64, bars: Bars) -> Vec<Check> {
+fn checks(trial: &Trial, warm_up: Duration, bars: Bars) -> Vec<Check> {
     let run = &trial.measurement;
-    let after = |(hours, value): &(f64, f64)| (*hours * 3_600.0 >= warm_up).then_some((*hours, *value));
-    let machine = |value: &dyn Fn(&crate::measure::Machine) -> f64| {
-        let points = run.machine.iter().map(|machine| (machine.at.as_secs_f64() / 3_600.0, value(machine)));
-        points.filter_map(|point| after(&point)).collect::<Vec<_>>()
+    let machine = |value: &dyn Fn(&Machine) -> f64| {
+        let after = run.machine.iter().filter(|machine| machine.at >= warm_up);
+        after.map(|machine| (machine.at.as_secs_f64() / 3_600.0, value(machine))).collect::<Vec<_>>()
     };
     let memory = bars.memory.map(|bar| check("memory", &machine(&|m| m.memory as f64 / MIB), bar, "MiB/h"));
     let files = bars.files.map(|bar| check("open files", &machine(&|m| m.n_files as f64), bar, "1/h"));
-    let lags: Vec<_> = lags(run).iter().filter_map(after).collect();
-    let latency = bars.lag.map(|bar| check("median latency", &lags, bar, "ms/h"));
+    let latency = bars.lag.map(|bar| check("median latency", &lags(run), bar, "ms/h"));
     [memory, files, latency].into_iter().flatten().collect()
 }
 
@@ -61,8 +61,6 @@ fn lags(run: &Measurement) -> Vec<(f64, f64)> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::failure::Failure;
     use crate::mode::fake::Fake;
