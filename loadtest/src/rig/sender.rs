@@ -15,7 +15,7 @@ use url::Url;
 use crate::failure::Failure;
 use crate::measure::Generator;
 use crate::pace::Punctuality;
-use crate::programme::{Manifest, Programme};
+use crate::programme::Programme;
 use crate::scenario::{Audio, AudioFrom, Codec, Scenario, TargetKind, Transport, name_of};
 use crate::target::{Deepgram, Dialect, Vosk, WhisperLive};
 use crate::transport::encode::{Mp3, fitted, mp3, wav};
@@ -41,7 +41,7 @@ pub(super) fn programme(scenario: &Scenario) -> Result<Programme, Failure> {
         AudioFrom::Sample(name) => {
             return Err(Failure::Usage(format!("programme.sample: \"{name}\", expected \"librivox\"")));
         }
-        AudioFrom::Manifest(path) => Manifest::read(path)?.compose()?,
+        AudioFrom::Manifest(path) => Programme::read(path)?,
     };
     Ok(if scenario.codec() == Codec::Mp3 { fitted(&programme) } else { programme })
 }
