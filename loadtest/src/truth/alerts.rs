@@ -34,35 +34,51 @@ struct Fact {
     edge: Edge,
     span: Span,
     proven_at: MediaTime,
-    is_counted: bool,
+    is_whole: bool,
     is_judged: bool,
     told: Option<Instant>,
 }
 
-/// An alert that is none of the facts.
+/// An alert that is none of the facts, or one again.
 #[derive(Clone, Copy, Debug)]
 struct Told {
     kind: EventKind,
     edge: Edge,
     at: MediaTime,
+    /// As far as anybody knew then.
+    span: Span,
+    /// It was told before.
+    is_again: bool,
 }
 
 impl Alerts {
     /// A fact of the feed.
-    pub(super) fn expect(&mut self, fact: &Expected, terms: &Terms) {
+    pub(super) fn expect(&mut self, fact: &Expected) {
         let (kind, edge) = match fact.what {
             What::Opens(kind) => (*kind, Edge::Open),
             What::Closes(kind) => (*kind, Edge::Close),
             What::Word(_) | What::Sentence(_) => return,
         };
-        let is_counted = fact.is_whole && fact.span.start >= terms.from;
-        let (span, proven_at) = (fact.span, fact.proven_at);
-        self.facts.push(Fact { kind, edge, span, proven_at, is_counted, is_judged: false, told: None });
+        let (span, proven_at, is_whole) = (fact.span, fact.proven_at, fact.is_whole);
+        self.facts.push(Fact { kind, edge, span, proven_at, is_whole, is_judged: false, told: None });
+    }
+
+    /// From `from` on there is something else than expected so far. What the cut divides ends there.
+    pub(super) fn cut(&mut self, from: MediaTime) {
+        self.facts.retain(|fact| fact.span.start < from);
+        for fact in self.facts.iter_mut().filter(|fact| fact.proven_at.max(fact.span.end) > from) {
+            fact.is_whole &= fact.proven_at <= from;
+            fact.span.end = fact.span.end.min(from);
+            fact.proven_at = fact.proven_at.min(from);
+        }
     }
 
     /// An alert was here: it is the nearest fact of its kind that was not told yet, or one that was.
-    pub(super) fn hear(&mut self, alert: &Alert, at: Instant, verdict: &mut Verdict) {
-        let told = Told { kind: alert.kind, edge: alert.edge, at: edge(alert.edge, alert.span) };
+    pub(super) fn hear(&mut self, alert: &Alert, at: Instant, terms: &Terms) {
+        let Alert { kind, edge: side, span, .. } = *alert;
+        let known = if side == Edge::Open { span.end.max(terms.media(at)) } else { span.end };
+        let span_known = Span::new(span.start, known);
+        let told = Told { kind, edge: side, at: edge(side, span), span: span_known, is_again: false };
         let distance = |fact: &Fact| apart(edge(fact.edge, fact.span), told.at);
         let is_it = |fact: &&mut Fact| {
             (fact.kind, fact.edge) == (told.kind, told.edge) && distance(fact) <= tolerance(told.kind)
@@ -73,7 +89,7 @@ impl Alerts {
             None => self.unknown.push(told),
             Some(fact) if fact.told.is_none() && !fact.is_judged => fact.told = Some(at),
             Some(fact) if fact.told.is_none() => {}
-            Some(_) => verdict.counts(Figure::Alert(told.kind)).n_duplicate += 1,
+            Some(_) => self.unknown.push(Told { is_again: true, ..told }),
         }
     }
 
@@ -87,8 +103,14 @@ impl Alerts {
         let (over, later) = self.unknown.iter().partition::<Vec<Told>, _>(|told| told.at <= until);
         self.unknown = later;
         for told in over {
-            let is_excused = told.at < terms.from || self.facts.iter().any(|fact| fact.excuses(told, deaf));
-            verdict.counts(Figure::Alert(told.kind)).n_wrong += u64::from(!is_excused);
+            if told.at < terms.from || terms.legs.is_torn(told.span) {
+                continue;
+            }
+            if told.is_again {
+                verdict.counts(Figure::Alert(told.kind)).n_duplicate += 1;
+            } else if !self.facts.iter().any(|fact| fact.excuses(told, terms, deaf)) {
+                verdict.counts(Figure::Alert(told.kind)).n_wrong += 1;
+            }
         }
         self.facts.retain(|fact| !fact.is_judged || fact.proven_at + MEMORY > until);
     }
@@ -100,7 +122,8 @@ impl Alerts {
             facts.iter().any(|fact| fact.kind == kind && fact.span.start < end && fact.proven_at > end)
         };
         unknown.retain(|told| {
-            !(told.edge == Edge::Close && apart(told.at, end) <= TOLERANCE && is_open(told.kind))
+            let is_end = told.edge == Edge::Close && apart(told.at, end) <= TOLERANCE;
+            told.is_again || !is_end || !is_open(told.kind)
         });
         self.settle(end, terms, deaf, verdict);
         self.facts.retain(|fact| fact.is_judged);
@@ -112,7 +135,7 @@ impl Fact {
     fn book(&self, terms: &Terms, deaf: &Spans, verdict: &mut Verdict) {
         let figure = Figure::Alert(self.kind);
         match self.told {
-            _ if !self.is_counted => {}
+            _ if !self.is_expected(terms) => {}
             Some(at) => {
                 verdict.told(terms, figure, self.proven_at, at);
                 verdict.counts(figure).n_early += u64::from(terms.is_early(at, self.proven_at));
@@ -122,17 +145,21 @@ impl Fact {
         }
     }
 
+    fn is_expected(&self, terms: &Terms) -> bool {
+        self.is_whole && terms.expects(Span::new(self.span.start, self.proven_at))
+    }
+
     fn is_hit(&self, deaf: &Spans) -> bool {
         deaf.overlaps(Span::new(self.span.start, self.proven_at))
     }
 
     /// Whether `told` may be what is left of this: its start was cut off, or a gap lies within it.
-    fn excuses(&self, told: Told, deaf: &Spans) -> bool {
+    fn excuses(&self, told: Told, terms: &Terms, deaf: &Spans) -> bool {
         let reach = tolerance(self.kind);
         let is_about = told.kind == self.kind
             && told.at + reach >= self.span.start
             && told.at <= self.proven_at.max(self.span.end) + reach;
-        is_about && (!self.is_counted || self.is_hit(deaf))
+        is_about && (!self.is_expected(terms) || self.is_hit(deaf))
     }
 }
 

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
+use std::time::Instant;
 
 use engine::budget::Budgets;
 use engine::time::{MediaTime, Span};
 
 use super::alerts::Alerts;
+use super::legs::Legs;
 use super::observed::{Observation, Observed};
 use super::rounds::Rounds;
 use super::spans::Spans;
@@ -35,8 +37,16 @@ const WORDS_ONLY: [&str; 1] = ["recogniser_failed"];
 /// - An alert is told if its edge lies near the true one (see `alerts`). Told again it is a duplicate, of nothing it is
 ///   wrong, before its proof was due it is early, beyond its budget late.
 ///
+/// - A fact is expected if all of it and of its proof lies in legs that go on from each other, a second (see `legs`) or more
+///   from any cut or loss. Other due times alone (drift, a burst) cut nothing. Nearer than that, nothing is expected and
+///   nothing is wrong: words said may have been heard as anything, words heard are no insertions, finals that end there
+///   have no latency (what ends a sentence may be behind the cut), and alerts that reach there are neither wrong nor
+///   duplicates. What is told of a fact that is expected counts as ever.
+/// - Audio that was lost on purpose is not covered, and no gap in it counts: who tells of it is right.
+///
 /// Memory holds what is not judged yet and about a minute of what was: ask often. What is told of time that was judged
-/// already does not count; leave the server a grace.
+/// already does not count, and legs and losses that are told after their audio was judged come too late: leave a grace that
+/// is longer than any stall or burst of the feed, and than the server may take.
 #[derive(Debug)]
 pub struct Judge {
     terms: Terms,
@@ -52,12 +62,12 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// Of a feed that plays `programme`.
+    /// Of one media clock (a session) of a feed that plays `programme`. Nothing is expected before the first leg is told.
     #[must_use]
-    pub fn new(programme: Arc<Programme>, anchor: Anchor, budgets: Budgets) -> Self {
+    pub fn new(programme: Arc<Programme>, budgets: Budgets) -> Self {
         Self {
-            terms: Terms { anchor, budgets, from: MediaTime::ZERO },
-            rounds: Rounds::new(programme, anchor.position),
+            terms: Terms { legs: Legs::default(), budgets, from: MediaTime::ZERO },
+            rounds: Rounds::new(programme),
             waiting: Vec::new(),
             transcript: Transcript::default(),
             alerts: Alerts::default(),
@@ -73,6 +83,35 @@ impl Judge {
     pub const fn expecting_from(mut self, from: MediaTime) -> Self {
         self.terms.from = from;
         self
+    }
+
+    /// From `from` on, until the next leg, audio lies where `anchor` says; to be told before what a server says of that
+    /// audio. Of audio that was judged already nothing changes.
+    pub fn leg(&mut self, from: MediaTime, anchor: Anchor) {
+        let is_first = self.terms.legs.is_empty();
+        if !self.terms.legs.add(from, anchor) {
+            return;
+        }
+        let cut = from.max(self.settled);
+        if !is_first {
+            self.terms.legs.tear(Span::new(from, cut));
+        }
+        self.expect(cut);
+        self.transcript.cut(cut);
+        self.alerts.cut(cut);
+        self.rounds.begin(cut, anchor.position);
+    }
+
+    /// There is no audio in `span`, on purpose.
+    pub fn lost(&mut self, span: Span) {
+        self.terms.legs.lose(span);
+    }
+
+    /// End of the audio that was due by `at`, as far as legs were told: media time of the feed. What is held back was not.
+    /// For [`Self::judge`], ask for a time that lies a grace back.
+    #[must_use]
+    pub fn due_by(&self, at: Instant) -> MediaTime {
+        self.terms.media(at)
     }
 
     /// Takes a message. Cheap: it is looked at when the judge is asked.
@@ -112,15 +151,16 @@ impl Judge {
         let forgotten = self.settled.saturating_sub(MEMORY);
         self.gaps.forget(forgotten);
         self.deaf.forget(forgotten);
+        self.terms.legs.forget(forgotten);
         self.told_gaps.retain(|(span, _)| span.end >= forgotten);
     }
 
     /// The facts that begin before `to`.
     fn expect(&mut self, to: MediaTime) {
-        let Self { rounds, transcript, alerts, terms, .. } = self;
+        let Self { rounds, transcript, alerts, .. } = self;
         rounds.until(to, |fact| {
-            transcript.expect(&fact, terms);
-            alerts.expect(&fact, terms);
+            transcript.expect(&fact);
+            alerts.expect(&fact);
         });
     }
 
@@ -133,7 +173,7 @@ impl Judge {
             match &observed.what {
                 Observation::Interim(words) => self.transcript.interim(words, at, &self.terms, verdict),
                 Observation::Final(words) => self.transcript.definite(words, at, &self.terms, verdict),
-                Observation::Alert(alert) => self.alerts.hear(alert, at, verdict),
+                Observation::Alert(alert) => self.alerts.hear(alert, at, &self.terms),
                 Observation::Gap { span, reason } => self.gap(*span, reason, verdict),
                 Observation::Other { .. } => {}
             }
@@ -150,19 +190,20 @@ impl Judge {
         self.told_gaps.push_back((told, reason.to_owned()));
         let judged = Span::new(self.terms.from.max(self.settled.saturating_sub(MEMORY)), self.settled);
         let span = Span::new(told.start.max(judged.start), told.end);
-        let before = self.gaps.within(judged);
+        let before = self.terms.legs.audio_in(&self.gaps, judged);
         self.gaps.insert(span);
         if !WORDS_ONLY.contains(&reason) {
             self.deaf.insert(span);
         }
-        verdict.score.coverage.in_gaps += self.gaps.within(judged).saturating_sub(before).to_duration();
+        let after = self.terms.legs.audio_in(&self.gaps, judged);
+        verdict.score.coverage.in_gaps += after.saturating_sub(before).to_duration();
     }
 
     /// Counts the audio up to `until`.
     fn cover(&mut self, until: MediaTime, verdict: &mut Verdict) {
         let slice = Span::new(self.settled.max(self.terms.from), until);
-        verdict.score.coverage.sent += slice.duration().to_duration();
-        verdict.score.coverage.in_gaps += self.gaps.within(slice).to_duration();
+        verdict.score.coverage.sent += self.terms.legs.audio(slice).to_duration();
+        verdict.score.coverage.in_gaps += self.terms.legs.audio_in(&self.gaps, slice).to_duration();
         self.settled = self.settled.max(until);
     }
 }

@@ -6,10 +6,15 @@ pub mod english;
 mod judge;
 #[cfg(test)]
 mod judge_tests;
+mod legs;
+#[cfg(test)]
+mod legs_tests;
 mod observed;
 mod parts;
 mod rounds;
 mod spans;
+#[cfg(test)]
+mod testing;
 mod transcript;
 mod verdict;
 

@@ -28,11 +28,14 @@ impl Spans {
 
     /// How much of `span` is in the set.
     pub(super) fn within(&self, span: Span) -> MediaTime {
-        let common = self
-            .0
-            .iter()
-            .map(|known| Span::new(known.start.max(span.start), known.end.min(span.end)).duration());
-        common.fold(MediaTime::ZERO, |sum, length| sum + length)
+        self.parts(span).fold(MediaTime::ZERO, |sum, part| sum + part.duration())
+    }
+
+    /// What of `span` is in the set, in order.
+    pub(super) fn parts(&self, span: Span) -> impl Iterator<Item = Span> {
+        let first = self.0.partition_point(|known| known.end <= span.start);
+        let touched = self.0.iter().skip(first).take_while(move |known| known.start < span.end);
+        touched.map(move |known| Span::new(known.start.max(span.start), known.end.min(span.end)))
     }
 
     /// Forgets what ends before `before`.

@@ -46,7 +46,7 @@ struct Said {
     place: Place,
     span: Span,
     proven_at: MediaTime,
-    is_counted: bool,
+    is_whole: bool,
     /// What it was heard as so far, and when first.
     shown: Vec<(String, Instant)>,
 }
@@ -55,7 +55,7 @@ struct Said {
 struct Sentence {
     span: Span,
     proven_at: MediaTime,
-    is_counted: bool,
+    is_whole: bool,
 }
 
 #[derive(Debug)]
@@ -69,24 +69,40 @@ struct Heard {
 
 impl Transcript {
     /// A fact of the feed; those about words, in order.
-    pub(super) fn expect(&mut self, fact: &Expected, terms: &Terms) {
-        let (span, proven_at) = (fact.span, fact.proven_at);
-        let is_counted = fact.is_whole && span.start >= terms.from;
+    pub(super) fn expect(&mut self, fact: &Expected) {
+        let (span, proven_at, is_whole) = (fact.span, fact.proven_at, fact.is_whole);
         let said = |text: &String, place| Said {
             text: text.clone(),
             place,
             span,
             proven_at,
-            is_counted,
+            is_whole,
             shown: Vec::new(),
         };
         match fact.what {
             What::Word(text) => self.said.push_back(said(text, Place::At(span))),
             What::Sentence(words) => {
-                self.sentences.push_back(Sentence { span, proven_at, is_counted });
+                self.sentences.push_back(Sentence { span, proven_at, is_whole });
                 self.said.extend(words.iter().map(|text| said(text, Place::Within(span))));
             }
             What::Opens(_) | What::Closes(_) => {}
+        }
+    }
+
+    /// From `from` on something else was said than expected so far. What the cut divides ends there.
+    pub(super) fn cut(&mut self, from: MediaTime) {
+        self.said.retain(|word| word.span.start < from);
+        self.sentences.retain(|sentence| sentence.span.start < from);
+        for word in self.said.iter_mut().filter(|word| word.proven_at > from) {
+            (word.span, word.proven_at, word.is_whole) = (Span::new(word.span.start, from), from, false);
+            word.place = match word.place {
+                Place::At(_) => Place::At(word.span),
+                Place::Within(_) | Place::Before(_) => Place::Within(word.span),
+            };
+        }
+        for sentence in self.sentences.iter_mut().filter(|sentence| sentence.proven_at > from) {
+            let span = Span::new(sentence.span.start, from);
+            *sentence = Sentence { span, proven_at: from, is_whole: false };
         }
     }
 
@@ -99,7 +115,7 @@ impl Transcript {
             verdict.score.words.n_retracted += news.n_gone;
         }
         let heard = heard(words, at, told, &news);
-        let _about = self.show(&heard, at, Span::new(news.after, told));
+        let _about = self.show(&heard, at, Span::new(news.after, told), terms);
     }
 
     /// A final.
@@ -114,7 +130,7 @@ impl Transcript {
             return;
         }
         let heard = heard(words, at, told, &news);
-        let about = self.show(&heard, at, Span::new(news.after, told));
+        let about = self.show(&heard, at, Span::new(news.after, told), terms);
         let stated = stated(words);
         if stated.is_none() {
             self.cursor = about.map_or(self.cursor, |about| self.cursor.max(about.end));
@@ -123,7 +139,7 @@ impl Transcript {
             self.covered.insert(about);
             if news.was_final {
                 verdict.counts(Figure::Final).n_duplicate += 1;
-            } else if about.end > terms.from {
+            } else if about.end > terms.from && !terms.legs.is_torn(Span::new(about.end, about.end)) {
                 verdict.told(terms, Figure::Final, about.end, at);
                 verdict.counts(Figure::Final).n_early += u64::from(terms.is_early(at, about.end));
             }
@@ -142,7 +158,7 @@ impl Transcript {
     }
 
     /// Notes what each word said was heard as; says what the message is about. Without times it is somewhere in `part`.
-    fn show(&mut self, heard: &[Heard], at: Instant, part: Span) -> Option<Span> {
+    fn show(&mut self, heard: &[Heard], at: Instant, part: Span, terms: &Terms) -> Option<Span> {
         let spans = || heard.iter().filter_map(|word| span(word.place));
         let (from, to) = match (spans().map(|span| span.start).min(), spans().map(|span| span.end).max()) {
             (Some(start), Some(end)) => (start.saturating_sub(REACH), end + REACH),
@@ -150,7 +166,7 @@ impl Transcript {
         };
         let first = self.said.partition_point(|word| word.proven_at <= from);
         let last = self.said.partition_point(|word| word.span.start <= to).max(first);
-        let said: Vec<Token> = self.said.range(first..last).map(Said::token).collect();
+        let said: Vec<Token> = self.said.range(first..last).map(|word| word.token(terms)).collect();
         let tokens: Vec<Token> = heard.iter().map(Heard::token).collect();
         let mut about: Option<Span> = None;
         for step in align(&said, &tokens, Ends::Within) {
@@ -170,7 +186,7 @@ impl Transcript {
         let n_said = self.said.partition_point(|word| word.proven_at <= ahead);
         let is_near = |word: &&Heard| span(word.place).is_none() || word.part.0 <= ahead;
         let n_heard = self.heard.iter().take_while(is_near).count().min(2 * n_said + WORDS_MAX);
-        let steps = self.steps(n_said, n_heard, Ends::Open);
+        let steps = self.steps(n_said, n_heard, Ends::Open, terms);
         self.book(&steps, until, terms, gaps, verdict);
         self.settled = self.settled.max(until);
         self.sentences(until, terms, gaps, verdict);
@@ -182,15 +198,15 @@ impl Transcript {
     pub(super) fn finish(&mut self, end: MediaTime, terms: &Terms, gaps: &Spans, verdict: &mut Verdict) {
         self.said.retain(|word| word.span.start < end);
         for word in &mut self.said {
-            word.is_counted &= word.proven_at <= end;
+            word.is_whole &= word.proven_at <= end;
         }
-        let steps = self.steps(self.said.len(), self.heard.len(), Ends::Whole);
+        let steps = self.steps(self.said.len(), self.heard.len(), Ends::Whole, terms);
         self.book(&steps, MediaTime::MAX, terms, gaps, verdict);
         self.sentences(end, terms, gaps, verdict);
     }
 
-    fn steps(&self, n_said: usize, n_heard: usize, ends: Ends) -> Vec<Step> {
-        let said: Vec<Token> = self.said.iter().take(n_said).map(Said::token).collect();
+    fn steps(&self, n_said: usize, n_heard: usize, ends: Ends, terms: &Terms) -> Vec<Step> {
+        let said: Vec<Token> = self.said.iter().take(n_said).map(|word| word.token(terms)).collect();
         let heard: Vec<Token> = self.heard.iter().take(n_heard).map(Heard::token).collect();
         align(&said, &heard, ends)
     }
@@ -221,8 +237,7 @@ impl Transcript {
             }
             let added = self.heard.get(n_heard..n_seen).unwrap_or(&[]);
             let n_added = added.len() - usize::from(said.is_some() && heard.is_some());
-            let is_counted =
-                |word: &&Heard| span(word.place).map_or(self.reached, |span| span.start) >= terms.from;
+            let is_counted = |word: &&Heard| terms.expects(word.lies(self.reached));
             verdict.score.words.n_inserted += added.iter().take(n_added).filter(is_counted).count() as u64;
             n_heard = n_seen;
         }
@@ -236,7 +251,8 @@ impl Transcript {
         while let Some(sentence) = self.sentences.pop_front_if(|sentence| sentence.proven_at <= until) {
             let covered = self.covered.within(sentence.span);
             let is_told = covered + covered >= sentence.span.duration();
-            if sentence.is_counted && !is_told && !gaps.overlaps(sentence.span) {
+            let is_expected = sentence.is_whole && terms.expects(sentence.span);
+            if is_expected && !is_told && !gaps.overlaps(sentence.span) {
                 verdict.never(terms, Figure::Final, sentence.proven_at);
             }
         }
@@ -244,14 +260,18 @@ impl Transcript {
 }
 
 impl Said {
-    fn token(&self) -> Token<'_> {
-        Token { text: &self.text, place: self.place, is_free: !self.is_counted }
+    fn token(&self, terms: &Terms) -> Token<'_> {
+        Token { text: &self.text, place: self.place, is_free: !self.is_expected(terms) }
+    }
+
+    fn is_expected(&self, terms: &Terms) -> bool {
+        self.is_whole && terms.expects(self.span)
     }
 
     /// Counts it, and what it was heard as. What a gap tells of is no latency that never ends: the promise was
     /// withdrawn, loudly.
     fn book(&self, heard: Option<&Heard>, terms: &Terms, gaps: &Spans, verdict: &mut Verdict) {
-        if !self.is_counted {
+        if !self.is_expected(terms) {
             return;
         }
         let is_timed = matches!(self.place, Place::At(_));
@@ -286,6 +306,14 @@ impl Said {
 impl Heard {
     fn token(&self) -> Token<'_> {
         Token { text: &self.text, place: self.place, is_free: false }
+    }
+
+    /// Where it lies, if what was said up to `reached` is not it.
+    fn lies(&self, reached: MediaTime) -> Span {
+        match self.place {
+            Place::At(span) | Place::Within(span) => span,
+            Place::Before(told) => Span::new(reached, told),
+        }
     }
 
     /// Whether it lies before `until`, as far as anybody knows.

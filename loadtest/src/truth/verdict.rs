@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use engine::budget::Budgets;
 use engine::event::EventKind;
-use engine::time::{FLICKS_PER_SECOND, MediaTime};
+use engine::time::{MediaTime, Span};
 
+use super::legs::Legs;
 use crate::measure::{Counts, Figure, Score};
-use crate::pace::Anchor;
 
 /// The algorithmic wait of `transcript.partial` at most, the step of partials (docs/events.md): a word that ends just
 /// after one step is proven to the server by the next.
@@ -42,7 +42,7 @@ pub struct Point {
 /// What a judge goes by.
 #[derive(Debug)]
 pub(super) struct Terms {
-    pub(super) anchor: Anchor,
+    pub(super) legs: Legs,
     pub(super) budgets: Budgets,
     /// What begins before is not expected.
     pub(super) from: MediaTime,
@@ -51,14 +51,17 @@ pub(super) struct Terms {
 impl Terms {
     /// Media time of the feed that was due at `at`.
     pub(super) fn media(&self, at: Instant) -> MediaTime {
-        let nanos = at.saturating_duration_since(self.anchor.due).as_nanos();
-        let flicks = nanos * u128::from(FLICKS_PER_SECOND) / 1_000_000_000;
-        MediaTime::from_flicks(u64::try_from(flicks).unwrap_or(u64::MAX))
+        self.legs.media(at)
+    }
+
+    /// Whether what lies in `span` is expected, and wrong if it is not true.
+    pub(super) fn expects(&self, span: Span) -> bool {
+        span.start >= self.from && !self.legs.is_torn(span)
     }
 
     /// Whether nobody could know at `at` what is in the audio at `proof`.
     pub(super) fn is_early(&self, at: Instant, proof: MediaTime) -> bool {
-        at + EARLY < self.anchor.due(proof)
+        self.legs.due(proof).is_some_and(|due| at + EARLY < due)
     }
 
     /// Latency that is promised, from the due time of a fact's proof. `None`: there is no promise.
@@ -79,9 +82,10 @@ impl Verdict {
         &mut self.score.figures.entry(figure).or_default().1
     }
 
-    /// What is proven by the sample at `proof` was told at `at`. Told before that sample was due it has no latency.
+    /// What is proven by the sample at `proof` was told at `at`. Told before that sample was due it has no latency. What
+    /// lies before the first leg was never due: it counts for nothing.
     pub(super) fn told(&mut self, terms: &Terms, figure: Figure, proof: MediaTime, at: Instant) {
-        let due = terms.anchor.due(proof);
+        let Some(due) = terms.legs.due(proof) else { return };
         let latency = at.saturating_duration_since(due);
         let (latencies, counts) = self.score.figures.entry(figure).or_default();
         latencies.record(latency);
@@ -92,10 +96,11 @@ impl Verdict {
 
     /// It was never told.
     pub(super) fn never(&mut self, terms: &Terms, figure: Figure, proof: MediaTime) {
+        let Some(due) = terms.legs.due(proof) else { return };
         let (latencies, counts) = self.score.figures.entry(figure).or_default();
         latencies.record_never();
         counts.n_expected += 1;
         counts.n_missing += 1;
-        self.points.push(Point { figure, due: terms.anchor.due(proof), latency: None });
+        self.points.push(Point { figure, due, latency: None });
     }
 }
