@@ -1,5 +1,6 @@
 //! How punctual the generator is, on one core: `make bench-generator`, or with seconds a row and rows:
-//! `taskset -c 0 cargo bench -p aircheck-loadtest --bench generator -- 30 websocket naive`. What takes the audio runs in a
+//! `taskset -c 0 cargo bench -p aircheck-loadtest --bench generator -- 30 websocket naive`. `real-time` among them: before
+//! all other threads of the machine, for one that is not quiet. What takes the audio runs in a
 //! process of its own, on the other core, and drops it. Measures no server.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -17,7 +18,7 @@ use loadtest::pace::Punctuality;
 use loadtest::programme::Programme;
 use loadtest::target::{Dialect, Said};
 use loadtest::transport::{
-    Feed, Notes, Station, StationOptions, Tape, Weather, on_thread, thread_cpu, websocket,
+    Feed, Notes, Station, StationOptions, Tape, Weather, on_thread, real_time, thread_cpu, websocket,
 };
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -51,9 +52,12 @@ fn main() {
 
 fn rows(args: &[String]) {
     let length = Duration::from_secs(args.iter().find_map(|arg| arg.parse().ok()).unwrap_or(20));
-    let named: Vec<&String> = args.iter().filter(|arg| arg.parse::<u64>().is_err()).collect();
+    let is_real_time = args.iter().any(|arg| arg == "real-time") && real_time().is_ok();
+    let named: Vec<&String> =
+        args.iter().filter(|arg| arg.parse::<u64>().is_err() && *arg != "real-time").collect();
     let is_asked = |row: &str| named.is_empty() || named.iter().any(|name| *name == row);
-    println!("cores: {}; {} s a row\n", affinity(), length.as_secs());
+    let policy = if is_real_time { "SCHED_FIFO" } else { "SCHED_OTHER" };
+    println!("cores: {}; {policy}; {} s a row\n", affinity(), length.as_secs());
     println!(
         "| feeds | pieces/s | lateness p50 | p99 | p99.9 | max | held back | processor | p99.9 <= {BAR:?} |"
     );
@@ -82,7 +86,7 @@ fn local<F: Future<Output = ()>>(name: &str, work: impl FnOnce() -> F + Send + '
 }
 
 async fn websockets(length: Duration) {
-    let (mut child, address) = sockets();
+    let (child, address) = sockets();
     let (programme, tape) = tape(SampleRate::HZ_16000, PIECE);
     let (notes, _told) = Notes::new(100_000);
     let punctuality = Punctuality::new();
@@ -103,7 +107,7 @@ async fn websockets(length: Duration) {
     row(&format!("{N_SOCKETS} WebSockets, 32 kB/s each"), &count, length, is_whole);
     end.send(true).unwrap();
     feeds.join_all().await;
-    child.kill().unwrap();
+    drop(child);
 }
 
 async fn mounts(length: Duration) {
@@ -114,16 +118,16 @@ async fn mounts(length: Duration) {
     let begin = Instant::now();
     let feeds = (0..N_MOUNTS).map(|idx| feed(idx, N_MOUNTS, &tape, begin, &notes, &punctuality)).collect();
     let station = Station::open(StationOptions::default(), feeds).await.unwrap();
-    let mut child = sink(&["sink-of-mounts", &station.url(0)]);
+    let child = sink(&["sink-of-mounts", &station.url(0)]);
     let count = measure(&punctuality, length).await;
     let is_whole = station.n_reconnects() == 0 && notes.n_lost() == 0;
     row(&format!("{N_MOUNTS} mounts, 128 kbit/s each"), &count, length, is_whole);
-    child.kill().unwrap();
+    drop(child);
 }
 
 /// What a user would write: send, sleep for as long as the piece lasts, and again.
 async fn naive(length: Duration) {
-    let (mut child, address) = sockets();
+    let (child, address) = sockets();
     let (_, tape) = tape(SampleRate::HZ_16000, PIECE);
     let mut clients = JoinSet::new();
     for _ in 0..N_SOCKETS {
@@ -153,7 +157,7 @@ async fn naive(length: Duration) {
         length.as_secs(),
         100.0 * median.as_secs_f64() / length.as_secs_f64(),
     );
-    child.kill().unwrap();
+    drop(child);
 }
 
 /// The frame of a piece as a client writes it, masked, and as a server does, not masked.
@@ -240,20 +244,35 @@ impl Dialect for Raw {
     }
 }
 
-fn sockets() -> (Child, String) {
+fn sockets() -> (Sink, String) {
     let mut child = sink(&["sink-of-sockets"]);
     let mut address = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
+    BufReader::new(child.0.stdout.take().unwrap()).read_line(&mut address).unwrap();
     (child, address.trim().to_owned())
 }
 
 /// This program on the other core.
-fn sink(args: &[&str]) -> Child {
+fn sink(args: &[&str]) -> Sink {
     let program = std::env::current_exe().unwrap();
     let other = (std::thread::available_parallelism().unwrap().get() == 1).then_some("1");
-    let mut command = Command::new("taskset");
-    command.args(["-c", other.unwrap_or("0-1023")]).arg(program).args(args).stdout(Stdio::piped());
-    command.spawn().expect("taskset (util-linux)")
+    let mut command = Command::new("chrt");
+    command
+        .args(["--other", "0", "taskset", "-c", other.unwrap_or("0-1023")])
+        .arg(program)
+        .args(args)
+        .stdout(Stdio::piped());
+    Sink(command.spawn().expect("chrt and taskset (util-linux)"))
+}
+
+/// Ends when dropped.
+struct Sink(Child);
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _gone = self.0.kill();
+        let _status = self.0.wait();
+    }
 }
 
 async fn sink_of_sockets() {

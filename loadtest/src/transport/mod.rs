@@ -37,5 +37,5 @@ pub use note::{Departure, Note, Noted, Notes};
 pub use player::{Clock, Feed};
 pub use station::{Station, StationOptions};
 pub use tape::{PIECE, Tape};
-pub use thread::{on_thread, thread_cpu};
+pub use thread::{on_thread, real_time, thread_cpu};
 pub use weather::Weather;

@@ -1,6 +1,7 @@
 //! The one thread that carries all feeds.
 
 use std::future::Future;
+use std::process::Command;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -8,6 +9,9 @@ use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 
 use crate::failure::Failure;
+
+/// Lowest of the real-time priorities, 1 to 99: before ordinary threads, behind the kernel's.
+const REAL_TIME_PRIORITY: &str = "1";
 
 /// Runs what `work` makes to its end on a thread of its own called `name`, on a runtime for this thread alone: what it
 /// spawns locally (`tokio::task::spawn_local`) needs no locks.
@@ -35,6 +39,22 @@ pub fn thread_cpu() -> Duration {
     Duration::from_nanos(nanos.unwrap_or(0))
 }
 
+/// Lets the calling thread run before all others (SCHED_FIFO, by `chrt` of util-linux), so that a machine that is shared
+/// with the server does not make it late. Needs the capability `CAP_SYS_NICE`; fails without it, and nothing changes.
+pub fn real_time() -> Result<(), Failure> {
+    let tried = "run in real time";
+    // `1234/task/5678`
+    let own = std::fs::read_link("/proc/thread-self").map_err(|error| Failure::runtime(tried, error))?;
+    let own = own.file_name().ok_or_else(|| Failure::runtime(tried, "no number of the thread"))?;
+    let output = Command::new("chrt").args(["--fifo", "--pid", REAL_TIME_PRIORITY]).arg(own).output();
+    let output = output.map_err(|error| Failure::runtime(tried, error))?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(Failure::runtime(tried, String::from_utf8_lossy(&output.stderr).trim()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -49,5 +69,14 @@ mod tests {
         };
         let name = on_thread("feeds", work).unwrap().join().unwrap().unwrap();
         assert_eq!(name.as_deref(), Some("feeds"));
+    }
+
+    #[test]
+    fn real_time_is_had_or_refused() {
+        let is_had = real_time().is_ok();
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+        // proc(5): field 41 is the policy, SCHED_FIFO is 1; the name before field 3 may hold anything.
+        let policy = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(41 - 3));
+        assert_eq!(policy, Some(if is_had { "1" } else { "0" }));
     }
 }
