@@ -60,15 +60,14 @@ impl Alerts {
         self.facts.push(Fact { kind, edge, span, proven_at, is_counted, is_judged: false, told: None });
     }
 
-    /// An alert was here: it is the nearest fact of its kind that was not told yet, or one that was.
+    /// An alert was here: it is the nearest fact of its kind.
     pub(super) fn hear(&mut self, alert: &Alert, at: Instant, verdict: &mut Verdict) {
         let told = Told { kind: alert.kind, edge: alert.edge, at: edge(alert.edge, alert.span) };
         let distance = |fact: &Fact| apart(edge(fact.edge, fact.span), told.at);
         let is_it = |fact: &&mut Fact| {
             (fact.kind, fact.edge) == (told.kind, told.edge) && distance(fact) <= tolerance(told.kind)
         };
-        let nearest =
-            self.facts.iter_mut().filter(is_it).min_by_key(|fact| (fact.told.is_some(), distance(fact)));
+        let nearest = self.facts.iter_mut().filter(is_it).min_by_key(|fact| distance(fact));
         match nearest {
             None => self.unknown.push(told),
             Some(fact) if fact.told.is_none() && !fact.is_judged => fact.told = Some(at),
@@ -88,7 +87,9 @@ impl Alerts {
         self.unknown = later;
         for told in over {
             let is_excused = told.at < terms.from || self.facts.iter().any(|fact| fact.excuses(told, deaf));
-            verdict.counts(Figure::Alert(told.kind)).n_wrong += u64::from(!is_excused);
+            if !is_excused {
+                verdict.counts(Figure::Alert(told.kind)).n_wrong += 1;
+            }
         }
         self.facts.retain(|fact| !fact.is_judged || fact.proven_at + MEMORY > until);
     }

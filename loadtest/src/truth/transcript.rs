@@ -109,8 +109,10 @@ impl Transcript {
         if told >= terms.from {
             verdict.score.words.n_retracted += news.n_gone;
         }
+        if news.was_final {
+            verdict.counts(Figure::Final).n_duplicate += 1;
+        }
         if words.words.is_empty() || (news.was_final && news.is_same) {
-            verdict.counts(Figure::Final).n_duplicate += u64::from(news.was_final);
             return;
         }
         let heard = heard(words, at, told, &news);
@@ -121,9 +123,7 @@ impl Transcript {
         }
         if let Some(about) = stated.or(about) {
             self.covered.insert(about);
-            if news.was_final {
-                verdict.counts(Figure::Final).n_duplicate += 1;
-            } else if about.end > terms.from {
+            if !news.was_final && about.end > terms.from {
                 verdict.told(terms, Figure::Final, about.end, at);
                 verdict.counts(Figure::Final).n_early += u64::from(terms.is_early(at, about.end));
             }
@@ -211,9 +211,6 @@ impl Transcript {
                 (Some(said), heard) => {
                     n_said += 1;
                     self.reached = said.span.end;
-                    if heard.is_some() {
-                        self.covered.insert(said.span);
-                    }
                     said.book(heard, terms, gaps, verdict);
                 }
                 (None, Some(heard)) if heard.is_over(until) => {}
