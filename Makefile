@@ -59,7 +59,7 @@ bench-journal: setup ## the journal at 500 events a second, beside plain SQLite:
 	cargo bench --locked -p aircheck-server --bench journal -- $(SECS)
 
 soak-faults: setup ## faults in their long counts: kills, power cuts, flipped bits, lying servers
-	AIRCHECK_SOAK=1 AIRCHECK_FAULT_SEEDS=50 AIRCHECK_KILLS=100 cargo test --locked -p aircheck-server --test journal --test ingest --test serve --test config
+	AIRCHECK_SOAK=1 AIRCHECK_FAULT_SEEDS=50 AIRCHECK_KILLS=100 AIRCHECK_TERMS=100 cargo test --locked -p aircheck-server --test journal --test ingest --test serve --test config
 
 bench-feeds: setup ## many feeds at once, each promise beside what they get; one table: FEEDS="24 40" BENCH_ARGS=--finals
 	$(AIRCHECK) models pull

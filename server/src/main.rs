@@ -8,9 +8,13 @@ use std::process::ExitCode;
 use clap::Parser;
 use server::cli::Cli;
 use server::commands;
-
+use tikv_jemallocator::Jemalloc;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+
+/// Gives memory back that a hundred threads fragmented, which the system's does not (ADR 13).
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

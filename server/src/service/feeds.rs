@@ -298,6 +298,9 @@ impl Feeds {
     }
 
     fn run(&self, plan: Plan, cause: Cause) -> Result<Running, ChangeError> {
+        if let Source::Mount(path) = &plan.source {
+            self.ground.docks.announce(path, plan.name.clone());
+        }
         let (control, parker) = Control::new();
         let (ground, controlled) = (Arc::clone(&self.ground), Arc::clone(&control));
         let thread = std::thread::Builder::new()

@@ -12,7 +12,7 @@ mod player;
 mod reception;
 mod store;
 
-pub use docks::Docks;
+pub use docks::{Berth, Docks};
 pub use feeds::{ChangeError, Declared, FeedView, Feeds};
 pub use ground::{Footing, Ground};
 pub use guest::{GUEST_TEMPO, Guest, GuestSpec, Reception, Refusal, guest_live_config};

@@ -110,6 +110,9 @@ pub(super) fn play(plan: &Plan, ground: &Ground, control: &Control, parker: &Par
         }
         wait = (wait * 2).min(AGAIN.1);
     }
+    if let Source::Mount(path) = &plan.source {
+        ground.docks.remove(path, &plan.name);
+    }
 }
 
 /// One epoch.

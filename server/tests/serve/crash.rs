@@ -1,25 +1,15 @@
 //! G1: killed at any moment, nothing that was shown is lost or altered, and the loss of audio is told.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::rig::{NO_SPEECH, Service, Shown, id, kind, signal};
+use crate::rig::{NO_SPEECH, Service, Shown, by_chance, count, id, kind, signal};
 use crate::support::{events, scratch};
 
 /// Kills in a usual run; the long one sets `AIRCHECK_KILLS=500`.
 const KILLS: u32 = 12;
-
-fn n_kills() -> u32 {
-    std::env::var("AIRCHECK_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(KILLS)
-}
-
-/// A pause by chance, up to `max`.
-fn pause(max: Duration) -> Duration {
-    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
-    max.mul_f64(f64::from(nanos % 1_000_003) / 1_000_003.0)
-}
 
 /// The fields that tell when an event became visible may be set anew for the last ones before a crash.
 fn facts(mut event: Value) -> Value {
@@ -42,7 +32,7 @@ fn killed_again_and_again_nothing_shown_is_lost() {
     );
     let mut shown: BTreeMap<String, Value> = BTreeMap::new();
     let mut last: Option<String> = None;
-    for _ in 0..n_kills() {
+    for _ in 0..count("AIRCHECK_KILLS", KILLS) {
         let service = Service::start(dir.path(), &config);
         let follow = service.follow("/v1/events?after=0", last.as_deref());
         let reading = std::thread::Builder::new().name("reader".into());
@@ -50,7 +40,7 @@ fn killed_again_and_again_nothing_shown_is_lost() {
             reading.spawn(move || follow.filter(|shown| shown.id.is_some()).collect::<Vec<Shown>>()).unwrap();
         service.until("live", |event| kind(event) == "feed.live");
         // The fault comes when it comes.
-        std::thread::park_timeout(pause(Duration::from_millis(1_500)));
+        std::thread::park_timeout(by_chance(Duration::from_millis(1_500)));
         service.kill();
         for Shown { id: place, event, .. } in reading.join().unwrap() {
             let before = shown.insert(id(&event).to_owned(), event.clone());
@@ -59,16 +49,7 @@ fn killed_again_and_again_nothing_shown_is_lost() {
         }
     }
     let service = Service::start(dir.path(), &config);
-    let mut kept = Vec::new();
-    let mut after = "0".to_owned();
-    loop {
-        let page = service.get(&format!("/v1/events?limit=10000&after={after}"));
-        if page.body.is_empty() {
-            break;
-        }
-        kept.extend(page.body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
-        after = page.header("aircheck-next").unwrap().to_owned();
-    }
+    let kept = service.all();
     let by_id: BTreeMap<&str, &Value> = kept.iter().map(|event| (id(event), event)).collect();
     for (id, event) in &shown {
         let kept = by_id.get(id.as_str()).unwrap_or_else(|| panic!("{id} was shown, and is lost"));
@@ -85,7 +66,7 @@ fn check_epochs(kept: &[Value], feed: &str) {
     for event in kept.iter().filter(|event| event["data"]["feed"] == feed) {
         by_epoch.entry(event["data"]["epoch"].as_u64().unwrap()).or_default().push(event);
     }
-    assert!(by_epoch.len() as u32 >= n_kills(), "{feed}: {} epochs", by_epoch.len());
+    assert!(by_epoch.len() as u32 >= count("AIRCHECK_KILLS", KILLS), "{feed}: {} epochs", by_epoch.len());
     for (n, (epoch, of_epoch)) in by_epoch.iter().enumerate() {
         let lines: String = of_epoch.iter().map(|event| format!("{event}\n")).collect();
         events(lines.as_bytes());

@@ -1,9 +1,16 @@
 //! G13: told to end, it ends in order: what arrived is analysed and written down.
 
-use rustix::process::Signal;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use crate::rig::{NO_SPEECH, Service, kind, signal};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::rig::{NO_SPEECH, Service, by_chance, count, id, kind, signal};
 use crate::support::{sample, scratch};
+
+/// Ends in a usual run; the long one sets `AIRCHECK_TERMS=100`.
+const TERMS: u32 = 3;
 
 #[test]
 fn what_was_said_before_the_end_is_written_down() {
@@ -13,8 +20,8 @@ fn what_was_said_before_the_end_is_written_down() {
         format!("[server]\nlisten = \"127.0.0.1:0\"\n[[feeds]]\nname = \"a\"\nsource = \"file:{source}\"\n");
     let service = Service::start(dir.path(), &config);
     // In the middle of speech: something was said that is no final yet.
-    let mut live = service.follow("/v1/events?type=transcript.partial,transcript.final,gap,feed.ended", None);
-    live.find(|shown| kind(&shown.event) == "transcript.partial").unwrap();
+    let mut live = service.follow("/v1/events?type=segment,transcript.final,gap,feed.ended", None);
+    live.find(|shown| shown.event["data"]["kind"] == "speech").unwrap();
     service.signal(Signal::TERM);
     let rest: Vec<_> = live.filter(|shown| shown.event.is_object()).map(|shown| shown.event).collect();
     let kinds: Vec<&str> = rest.iter().map(kind).collect();
@@ -29,6 +36,44 @@ fn what_was_said_before_the_end_is_written_down() {
     shown.for_each(|event| assert!(kept.contains(event), "{event}"));
     // It had ended in order.
     assert!(service.range("type=gap").iter().all(|gap| gap["data"]["reason"] != "crash"));
+}
+
+#[test]
+fn ended_again_and_again_it_ends_in_order() {
+    let dir = scratch();
+    let (speech, signals) = (sample("beckett.wav"), signal(dir.path(), 300));
+    let config = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n[profiles.signal]\ntranscript = false\n\
+         [[feeds]]\nname = \"speech\"\nsource = \"file:{speech}\"\n\
+         [[feeds]]\nname = \"live\"\nsource = \"file:{signals}\"\nprofile = \"signal\"\n\
+         [[feeds]]\nname = \"fast\"\nsource = \"file:{signals}\"\nprofile = \"signal\"\npace = \"free\"\n"
+    );
+    let mut shown: BTreeMap<String, Value> = BTreeMap::new();
+    for _ in 0..count("AIRCHECK_TERMS", TERMS) {
+        let service = Service::start(dir.path(), &config);
+        let follow = service.follow("/v1/events", None);
+        let reading = std::thread::Builder::new().name("reader".into());
+        let reading =
+            reading.spawn(move || follow.filter(|shown| shown.id.is_some()).collect::<Vec<_>>()).unwrap();
+        service.until("live", |event| kind(event) == "feed.live");
+        // It is told when it is told.
+        std::thread::park_timeout(by_chance(Duration::from_millis(3_000)));
+        service.signal(Signal::TERM);
+        let (status, said) = service.wait();
+        assert!(status.success(), "{status}: {said}");
+        shown.extend(
+            reading.join().unwrap().into_iter().map(|shown| (id(&shown.event).to_owned(), shown.event)),
+        );
+    }
+    let service = Service::start(dir.path(), &config);
+    let kept: BTreeMap<String, Value> =
+        service.all().into_iter().map(|event| (id(&event).to_owned(), event)).collect();
+    for (id, event) in &shown {
+        assert_eq!(kept.get(id), Some(event), "{id} was shown");
+    }
+    let ended = shown.values().filter(|event| kind(event) == "feed.ended" && event["data"]["feed"] == "live");
+    assert!(ended.count() > 0, "readers get the last events, too");
+    assert!(kept.values().all(|event| kind(event) != "gap" || event["data"]["reason"] != "crash"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStderr, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -13,6 +13,17 @@ use crate::support::{aircheck, ffmpeg};
 
 /// Nothing here takes so long, on a machine however busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often: as the environment says, or as usual.
+pub(crate) fn count(name: &str, usual: u32) -> u32 {
+    std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(usual)
+}
+
+/// A time by chance, up to `max`.
+pub(crate) fn by_chance(max: Duration) -> Duration {
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
+    max.mul_f64(f64::from(nanos % 1_000_003) / 1_000_003.0)
+}
 
 /// A running service.
 pub(crate) struct Service {
@@ -115,6 +126,20 @@ impl Service {
         let answer = self.get(&format!("/v1/events?limit=10000&{query}"));
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.body.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// All durable events, page by page.
+    pub(crate) fn all(&self) -> Vec<Value> {
+        let mut all = Vec::new();
+        let mut after = "0".to_owned();
+        loop {
+            let page = self.get(&format!("/v1/events?limit=10000&after={after}"));
+            if page.body.is_empty() {
+                return all;
+            }
+            all.extend(page.body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
+            after = page.header("aircheck-next").unwrap().to_owned();
+        }
     }
 
     /// Server-Sent Events of `path`, after `last` if that is given.

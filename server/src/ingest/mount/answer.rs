@@ -25,6 +25,8 @@ pub(super) enum Answer {
     Undecodable,
     /// The head is too long.
     TooLarge,
+    /// The feed takes nothing yet.
+    Starting,
     /// The feed takes nothing any more.
     Over,
     /// The feed takes nothing at present.
@@ -45,6 +47,7 @@ impl Answer {
             Self::TooSlow => (408, "Request Timeout"),
             Self::Undecodable => (415, "Content-type not supported"),
             Self::TooLarge => (431, "Request Header Fields Too Large"),
+            Self::Starting => (503, "The feed is starting"),
             Self::Over => (503, "The feed is over"),
             Self::Behind => (503, "The feed is behind"),
         }

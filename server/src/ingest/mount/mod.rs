@@ -22,7 +22,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::http::icy;
-use crate::service::Docks;
+use crate::ingest::Dock;
+use crate::service::{Berth, Docks};
 use answer::Answer;
 use head::Head;
 
@@ -176,13 +177,22 @@ impl Call {
             return Err(Answer::BadRequest);
         }
         let mount = head.field("mount").map(|mount| icy::text(&mount)).ok_or(Answer::BadRequest)?;
-        let (_, dock) = self.docks.at(&mount).ok_or(Answer::NoMount)?;
+        let dock = self.dock(&mount).await?;
         // An encoder that plays nothing says so with an empty title.
         let Some(metadata) = title::title(head) else { return Ok(Answer::Ok) };
         match timeout(TELL, dock.tell(metadata)).await {
             Ok(Ok(())) => Ok(Answer::Ok),
             Ok(Err(_)) => Err(Answer::NoMount),
             Err(_) => Err(Answer::Behind),
+        }
+    }
+
+    /// The dock at `path`. A feed that is starting is waited for: an encoder that is sent away may not come back.
+    async fn dock(&self, path: &str) -> Result<Dock, Answer> {
+        match self.docks.settled_at(path, tokio::time::sleep(self.limits.head)).await {
+            Berth::Open(dock) => Ok(dock),
+            Berth::Starting => Err(Answer::Starting),
+            Berth::Nothing => Err(Answer::NoMount),
         }
     }
 

@@ -23,7 +23,7 @@ impl Call {
     /// Lets an encoder in and takes what it brings. Answers what is to be said at its end.
     pub(super) async fn source(&mut self, head: &Head, rest: Bytes) -> Result<Option<Answer>, Answer> {
         self.check(head.credentials())?;
-        let (_, dock) = self.docks.at(&head.path).ok_or(Answer::NoMount)?;
+        let dock = self.dock(&head.path).await?;
         let content_type = head.header("content-type").filter(|content_type| !content_type.is_empty());
         if content_type.as_deref().is_some_and(is_undecodable) {
             return Err(Answer::Undecodable);
