@@ -193,6 +193,12 @@ mod tests {
     }
 
     #[test]
+    fn it_is_whole_windows_long() {
+        let programme = compose(RATE, &[Part::Tone(440.0, -20.0, MediaTime::from_millis(1_005))]).unwrap();
+        assert_eq!(programme.length(), MediaTime::from_millis(1_010));
+    }
+
+    #[test]
     fn it_is_neither_empty_nor_endless() {
         let error = |parts: &[Part]| compose(RATE, parts).unwrap_err().to_string();
         assert_eq!(error(&[]), "the programme is empty");

@@ -229,6 +229,8 @@ mod tests {
         check(&[(3.0, -20.0), (12.0, -120.0), (3.0, -20.0)], &expected);
         check(&[(3.0, -20.0), (12.0, -51.0), (3.0, -46.0)], &expected);
         check(&[(3.0, -20.0), (9.9, -120.0)], &[]);
+        let later = ["opens 3.000..15.000 at 13.000", "closes 3.000..15.000 at 18.000"];
+        check(&[(3.0, -20.0), (12.0, -120.0), (2.0, -48.5), (3.0, -20.0)], &later);
         check(&[(3.0, -20.0), (12.0, -49.0)], &[]);
     }
 
@@ -262,6 +264,8 @@ mod tests {
         assert!(near(opens.span.start, 3_000) && near(opens.proven_at, 3_005), "{opens:?}");
         assert!(near(closes.span.end, 5_000) && near(closes.proven_at, 6_500), "{closes:?}");
         check(&[(3.0, -4.5), (2.0, -3.1)], &[]);
+        let slow = |n: usize| (32_000.0 * (TAU * 20.0 * n as f64 / 16_000.0).sin()) as i16;
+        assert_eq!(faults(&(0..32_000).map(slow).collect::<Vec<_>>(), RATE).unwrap(), []);
         assert!(faults(&tones(&[(2.0, 6.0)]), RATE).is_err());
     }
 }

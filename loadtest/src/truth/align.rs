@@ -220,6 +220,7 @@ mod tests {
 
     #[test]
     fn free_words_cost_nothing() {
+        check("?wood@0 a@200", "would@0", Ends::Whole, "wood/would -a");
         check("?wood@0 a@200 ?b@400", "would@0 a@200", Ends::Whole, "wood/would a -b");
     }
 }

@@ -235,6 +235,13 @@ fn a_gap_in_what_proves_an_alert_excuses_it() {
 }
 
 #[test]
+fn a_gap_told_late_counts_against_coverage() {
+    let case = Case { round: 60_000, facts: "", position: 0, from: 0, length: 60_000 };
+    let lines = ["50000 gap loss 4000..6000", "51000 gap loss 5000..7000"];
+    case.check(&lines, &["3000 ms in gaps, 2 x loss"]);
+}
+
+#[test]
 fn an_end_closes_what_is_open() {
     let case = Case { round: 60_000, facts: "dead_air@2000..40000", position: 0, from: 0, length: 20_000 };
     let lines = ["12100 open dead_air 2000", "20100 close dead_air 2000..20000"];
@@ -244,6 +251,8 @@ fn an_end_closes_what_is_open() {
         &["alert.dead_air: 100, 1 wrong"],
     );
     let cut = Case { position: 5_000, ..case };
+    let late = Case { from: 4_000, ..cut };
+    late.check(&["3000 open clipping 3900"], &[]);
     cut.check(&["10100 open dead_air 0", "20100 close dead_air 0..20000"], &[]);
 }
 

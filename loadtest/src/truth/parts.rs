@@ -130,6 +130,8 @@ mod tests {
         check(&["the fridge", "the bridge is", "bridge is."], &[(2, 0), (2, 1), (0, 1)]);
         check(&["a b c", ""], &[(3, 0), (0, 3)]);
         check(&["a b.", "a c."], &[(2, 0), (1, 0)]);
+        let long: Vec<String> = (0..=WORDS_MAX).map(|n| n.to_string()).collect();
+        check(&[&long[..WORDS_MAX].join(" "), &long.join(" ")], &[(WORDS_MAX as u64, 0), (1, 0)]);
     }
 
     #[test]

@@ -125,8 +125,10 @@ impl Transcript {
         if told >= terms.from {
             verdict.score.words.n_retracted += news.n_gone;
         }
+        if news.was_final {
+            verdict.counts(Figure::Final).n_duplicate += 1;
+        }
         if words.words.is_empty() || (news.was_final && news.is_same) {
-            verdict.counts(Figure::Final).n_duplicate += u64::from(news.was_final);
             return;
         }
         let heard = heard(words, at, told, &news);
@@ -137,9 +139,7 @@ impl Transcript {
         }
         if let Some(about) = stated.or(about) {
             self.covered.insert(about);
-            if news.was_final {
-                verdict.counts(Figure::Final).n_duplicate += 1;
-            } else if about.end > terms.from && !terms.legs.is_torn(Span::new(about.end, about.end)) {
+            if !news.was_final && about.end > terms.from && !terms.legs.is_torn(Span::new(about.end, about.end)) {
                 verdict.told(terms, Figure::Final, about.end, at);
                 verdict.counts(Figure::Final).n_early += u64::from(terms.is_early(at, about.end));
             }
@@ -227,9 +227,6 @@ impl Transcript {
                 (Some(said), heard) => {
                     n_said += 1;
                     self.reached = said.span.end;
-                    if heard.is_some() {
-                        self.covered.insert(said.span);
-                    }
                     said.book(heard, terms, gaps, verdict);
                 }
                 (None, Some(heard)) if heard.is_over(until) => {}
