@@ -52,8 +52,6 @@ pub(super) struct Jury {
 
 struct Seat {
     judge: Judge,
-    /// The last leg.
-    anchor: Anchor,
     /// Where its last connection was over.
     left: MediaTime,
 }
@@ -116,7 +114,8 @@ impl Jury {
         let until = until.min(self.window.end());
         let mut verdicts = Vec::new();
         for seat in self.seats.values_mut() {
-            verdicts.push(seat.judge.judge(seat.anchor.media(until)));
+            let until = seat.judge.due_by(until);
+            verdicts.push(seat.judge.judge(until));
         }
         verdicts.into_iter().for_each(|verdict| self.count(verdict));
     }
@@ -129,7 +128,7 @@ impl Jury {
     /// Judges the rest. Answers the score, the series, and connections that the server ended.
     pub(super) fn finish(mut self) -> (Score, Vec<Sample>, Vec<String>) {
         for seat in std::mem::take(&mut self.seats).into_values() {
-            let end = seat.anchor.media(self.window.end());
+            let end = seat.judge.due_by(self.window.end());
             self.count(seat.judge.finish(end));
         }
         let slice = self.window.slice();
@@ -143,7 +142,6 @@ impl Jury {
     fn leg(&mut self, key: (usize, u32), from: MediaTime, anchor: Anchor) {
         if let Some(seat) = self.seats.get_mut(&key) {
             seat.judge.leg(from, anchor);
-            seat.anchor = anchor;
             return;
         }
         // A server that was started anew begins anew; what was due while it was away is expected of nobody.
@@ -152,16 +150,16 @@ impl Jury {
             self.rise(before, left.unwrap_or_default());
         }
         let starts = anchor.media(self.window.start);
-        let mut judge =
-            Judge::new(Arc::clone(&self.programme), anchor, Budgets::default()).expecting_from(starts);
+        let mut judge = Judge::new(Arc::clone(&self.programme), Budgets::default()).expecting_from(starts);
+        judge.leg(from, anchor);
         self.early.remove(&key).into_iter().flatten().for_each(|observed| judge.hear(observed));
-        self.seats.insert(key, Seat { judge, anchor, left: MediaTime::MAX });
+        self.seats.insert(key, Seat { judge, left: MediaTime::MAX });
     }
 
     /// Judges the rest of a media clock that ended at `at`.
     fn rise(&mut self, key: (usize, u32), at: MediaTime) {
         if let Some(seat) = self.seats.remove(&key) {
-            let end = at.min(seat.anchor.media(self.window.end()));
+            let end = at.min(seat.judge.due_by(self.window.end()));
             self.count(seat.judge.finish(end));
         }
     }

@@ -21,7 +21,9 @@ use crate::target::{Deepgram, Dialect, Vosk, WhisperLive};
 use crate::transport::encode::{Mp3, fitted, mp3, wav};
 use crate::transport::push::{self, Expects, PushOptions};
 use crate::transport::websocket::{self, WebSocketOptions};
-use crate::transport::{Feed, Note, Notes, Station, StationOptions, Tape, Weather, on_thread, thread_cpu};
+use crate::transport::{
+    Feed, Note, Notes, Station, StationOptions, Tape, Weather, on_thread, real_time, thread_cpu,
+};
 
 /// Notes that may wait for the jury.
 const NOTES: usize = 100_000;
@@ -175,6 +177,8 @@ async fn send(
     look: watch::Sender<Generator>,
     mut end: watch::Receiver<bool>,
 ) -> Result<u64, Failure> {
+    // Where it is refused, the lateness that is reported tells whether it mattered.
+    let _refused = real_time();
     let (notes, receiver) = Notes::new(NOTES);
     let punctuality = Punctuality::new();
     let feeds: Vec<Feed> = weathers

@@ -139,7 +139,10 @@ impl Transcript {
         }
         if let Some(about) = stated.or(about) {
             self.covered.insert(about);
-            if !news.was_final && about.end > terms.from && !terms.legs.is_torn(Span::new(about.end, about.end)) {
+            if !news.was_final
+                && about.end > terms.from
+                && !terms.legs.is_torn(Span::new(about.end, about.end))
+            {
                 verdict.told(terms, Figure::Final, about.end, at);
                 verdict.counts(Figure::Final).n_early += u64::from(terms.is_early(at, about.end));
             }
