@@ -7,6 +7,9 @@ use engine::time::{MediaTime, Span};
 pub const REACH: MediaTime = MediaTime::from_secs(2);
 /// Cost of one edit. Smaller costs only choose among alignments of equally many edits.
 const EDIT: u64 = 1 << 32;
+/// Cost of leaving out a word of which nothing is expected: more than that of hearing it anywhere in reach, so that what was
+/// heard of it finds its place.
+const FREE: u64 = 1 << 16;
 /// Cost of a word that is not to be counted at an end: the least that makes an earlier place the better one.
 const ASIDE: u64 = 1;
 
@@ -37,7 +40,7 @@ pub struct Token<'a> {
 pub enum Ends {
     /// All of both.
     Whole,
-    /// What was heard may go on after the last word said.
+    /// What was heard may go on after the last word said; what lies before that (by more than [`REACH`]) does not.
     Open,
     /// What was heard is about a part of what was said.
     Within,
@@ -58,6 +61,7 @@ pub enum Step {
 #[must_use]
 pub fn align(said: &[Token], heard: &[Token], ends: Ends) -> Vec<Step> {
     let width = heard.len() + 1;
+    let last = said.last().and_then(|word| span(word.place));
     let mut choices = Vec::with_capacity((said.len() + 1) * width);
     let mut above: Vec<u64> = Vec::new();
     for i in 0..=said.len() {
@@ -71,7 +75,10 @@ pub fn align(said: &[Token], heard: &[Token], ends: Ends) -> Vec<Step> {
             let costs = [
                 both.and_then(|(word, other)| Some(pair(word, other)? + above.get(j - 1)?)),
                 word.and_then(|word| Some(deletion(word, aside) + above.get(j)?)),
-                j.checked_sub(1).and_then(|at| Some(insertion(ends, i == said.len()) + row.get(at)?)),
+                j.checked_sub(1).and_then(|at| {
+                    let goes_on = ends == Ends::Open && i == said.len() && goes_on(heard.get(at)?, last);
+                    Some(if goes_on { ASIDE } else { EDIT } + row.get(at)?)
+                }),
             ];
             let known = costs.into_iter().zip(0_u8..).filter_map(|(cost, choice)| Some((cost?, choice)));
             let (cost, choice) = known.min().unwrap_or((0, 0));
@@ -114,11 +121,20 @@ fn pair(said: &Token, heard: &Token) -> Option<u64> {
 }
 
 fn deletion(said: &Token, aside: Option<u64>) -> u64 {
-    if said.is_free { 0 } else { aside.unwrap_or(EDIT) }
+    aside.unwrap_or(if said.is_free { FREE } else { EDIT })
 }
 
-fn insertion(ends: Ends, is_at_end: bool) -> u64 {
-    if ends == Ends::Open && is_at_end { ASIDE } else { EDIT }
+/// Whether `heard` may be of a word behind the last one said.
+fn goes_on(heard: &Token, last: Option<Span>) -> bool {
+    span(heard.place).zip(last).is_none_or(|(heard, last)| heard.end + REACH >= last.start)
+}
+
+/// Where it is, as far as that is known.
+pub(super) const fn span(place: Place) -> Option<Span> {
+    match place {
+        Place::At(span) | Place::Within(span) => Some(span),
+        Place::Before(_) => None,
+    }
 }
 
 /// Milliseconds between two places; `None`: too far.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use engine::time::{MediaTime, Span};
 
-use super::align::{Ends, Place, REACH, Step, Token, align};
+use super::align::{Ends, Place, REACH, Step, Token, align, span};
 use super::english::fold;
 use super::observed::Words;
 use super::parts::{News, Parts, WORDS_MAX, latest};
@@ -344,11 +344,4 @@ fn stated(words: &Words) -> Option<Span> {
     let first = words.words.iter().find_map(|word| word.span);
     let last = words.words.iter().rev().find_map(|word| word.span);
     first.zip(last).map(|(first, last)| Span::new(first.start, last.end)).or(words.span)
-}
-
-const fn span(place: Place) -> Option<Span> {
-    match place {
-        Place::At(span) | Place::Within(span) => Some(span),
-        Place::Before(_) => None,
-    }
 }
