@@ -55,14 +55,14 @@ fn far_from_a_cut_wrong_words_are_wrong() {
 
 #[test]
 fn silence_on_both_sides_of_a_cut_is_one() {
-    let facts = "dead_air@2000..14000 dead_air@30000..45000";
+    let facts = "dead_air@2000..12500 dead_air@16000..31000";
     let case = Case { round: 60_000, facts, position: 0, from: 0, length: 25_000 };
-    let stall = "35000 leg 8000 27000 27000";
-    case.check(&[stall, "39100 open dead_air 2000", "46200 close dead_air 2000..18000"], &[]);
-    let again = ["39200 open dead_air 2000", "39300 open dead_air 2000", "50000 open clipping 20000"];
+    let stall = "18000 leg 8000 10000 10000";
+    case.check(&[stall, "22100 open dead_air 2000", "32200 close dead_air 2000..21000"], &[]);
+    let again = ["22200 open dead_air 2000", "22300 open dead_air 2000", "30500 open clipping 20000"];
     case.check(&[stall, again[0], again[1], again[2]], &["alert.clipping: , 1 wrong"]);
-    let short = "36000 leg 11000 25000 25000";
-    case.check(&[short, "37100 open dead_air 2000", "43000 close dead_air 2000..17000"], &[]);
+    let short = Case { facts: "", ..case };
+    short.check(&[stall, "24100 open dead_air 4000", "28000 close dead_air 4000..17000"], &[]);
 }
 
 #[test]
@@ -157,9 +157,9 @@ fn drift_cuts_nothing_and_is_no_latency() {
 fn a_leg_that_is_told_too_late_changes_nothing_that_was_judged() {
     let facts: Vec<String> = (0..20).map(|n| format!("w{n}@{}", 1_000 * n)).collect();
     let case = Case { round: 20_000, facts: &facts.join(" "), position: 0, from: 0, length: 60_000 };
-    // By then 25 s are judged; a second to either side nothing is expected.
+    // By then 24 s are judged, which had 24 words; of the second behind nothing is expected.
     let verdict = case.verdict(&["40000 leg 6000 500 0"], 1_000);
-    assert_eq!(verdict.score.words.n_said, 58);
+    assert_eq!(verdict.score.words.n_said, 24 + 35);
     assert_eq!(verdict.score.coverage.sent, Duration::from_secs(60));
 }
 
