@@ -66,6 +66,14 @@ fn silence_on_both_sides_of_a_cut_is_one() {
 }
 
 #[test]
+fn an_alert_that_a_stall_skips_is_not_expected() {
+    let facts = "clipping@9000..9500 dead_air@25000..40000";
+    let case = Case { round: 60_000, facts, position: 0, from: 0, length: 14_000 };
+    case.check(&["16000 leg 6000 10000 10000"], &[]);
+    case.check(&[], &["alert.clipping: never never, 2 missing"]);
+}
+
+#[test]
 fn an_alert_that_is_proven_before_a_cut_is_expected() {
     let case = Case { round: 60_000, facts: "dead_air@2000..14000", position: 0, from: 0, length: 25_000 };
     let stall = "20500 leg 13500 7000 7000";
@@ -107,11 +115,11 @@ fn what_a_stitched_stall_loses_is_not_expected() {
 
 #[test]
 fn garbage_is_no_audio() {
-    let lines = ["1500 f1 a", "6000 lost 6000..8000", "8100 f2 hiss", "12600 f3 g"];
+    let lines = ["1500 f1 a", "6000 lost 6000..8000", "8100 f2 hiss hiss", "12600 f3 g"];
     let expected = ["word.first_seen: 100 200", "word.final: 100 200", "transcript.final: 100 200"];
     let with = |words| [expected[0], expected[1], expected[2], words];
     check("a@1000 e@7000 g@12000", &lines, &with("2 said"));
-    check("a@1000 g@12000", &[lines[0], lines[2], lines[3]], &with("2 said, 1 inserted"));
+    check("a@1000 g@12000", &[lines[0], lines[2], lines[3]], &with("2 said, 2 inserted"));
 }
 
 #[test]
