@@ -36,7 +36,6 @@ const WORDS_ONLY: [&str; 1] = ["recogniser_failed"];
 ///   about. A sentence that no final is about is a final that never came.
 /// - An alert is told if its edge lies near the true one (see `alerts`). Told again it is a duplicate, of nothing it is
 ///   wrong, before its proof was due it is early, beyond its budget late.
-///
 /// - A fact is expected if all of it and of its proof lies in legs that go on from each other, a second (see `legs`) or more
 ///   from any cut or loss. Other due times alone (drift, a burst) cut nothing. Nearer than that, nothing is expected and
 ///   nothing is wrong: words said may have been heard as anything, words heard are no insertions, finals that end there

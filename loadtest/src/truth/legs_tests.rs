@@ -55,14 +55,22 @@ fn far_from_a_cut_wrong_words_are_wrong() {
 
 #[test]
 fn silence_on_both_sides_of_a_cut_is_one() {
-    let facts = "dead_air@2000..14000 dead_air@30000..45000";
+    let facts = "dead_air@2000..12500 dead_air@16000..31000";
     let case = Case { round: 60_000, facts, position: 0, from: 0, length: 25_000 };
-    let stall = "35000 leg 8000 27000 27000";
-    case.check(&[stall, "39100 open dead_air 2000", "46200 close dead_air 2000..18000"], &[]);
-    let again = ["39200 open dead_air 2000", "39300 open dead_air 2000", "50000 open clipping 20000"];
+    let stall = "18000 leg 8000 10000 10000";
+    case.check(&[stall, "22100 open dead_air 2000", "32200 close dead_air 2000..21000"], &[]);
+    let again = ["22200 open dead_air 2000", "22300 open dead_air 2000", "30500 open clipping 20000"];
     case.check(&[stall, again[0], again[1], again[2]], &["alert.clipping: , 1 wrong"]);
-    let short = "36000 leg 11000 25000 25000";
-    case.check(&[short, "37100 open dead_air 2000", "43000 close dead_air 2000..17000"], &[]);
+    let short = Case { facts: "", ..case };
+    short.check(&[stall, "24100 open dead_air 4000", "28000 close dead_air 4000..17000"], &[]);
+}
+
+#[test]
+fn an_alert_that_a_stall_skips_is_not_expected() {
+    let facts = "clipping@9000..9500 dead_air@25000..40000";
+    let case = Case { round: 60_000, facts, position: 0, from: 0, length: 14_000 };
+    case.check(&["16000 leg 6000 10000 10000"], &[]);
+    case.check(&[], &["alert.clipping: never never, 2 missing"]);
 }
 
 #[test]
@@ -107,11 +115,11 @@ fn what_a_stitched_stall_loses_is_not_expected() {
 
 #[test]
 fn garbage_is_no_audio() {
-    let lines = ["1500 f1 a", "6000 lost 6000..8000", "8100 f2 hiss", "12600 f3 g"];
+    let lines = ["1500 f1 a", "6000 lost 6000..8000", "8100 f2 hiss hiss", "12600 f3 g"];
     let expected = ["word.first_seen: 100 200", "word.final: 100 200", "transcript.final: 100 200"];
     let with = |words| [expected[0], expected[1], expected[2], words];
     check("a@1000 e@7000 g@12000", &lines, &with("2 said"));
-    check("a@1000 g@12000", &[lines[0], lines[2], lines[3]], &with("2 said, 1 inserted"));
+    check("a@1000 g@12000", &[lines[0], lines[2], lines[3]], &with("2 said, 2 inserted"));
 }
 
 #[test]
@@ -157,9 +165,9 @@ fn drift_cuts_nothing_and_is_no_latency() {
 fn a_leg_that_is_told_too_late_changes_nothing_that_was_judged() {
     let facts: Vec<String> = (0..20).map(|n| format!("w{n}@{}", 1_000 * n)).collect();
     let case = Case { round: 20_000, facts: &facts.join(" "), position: 0, from: 0, length: 60_000 };
-    // By then 25 s are judged; a second to either side nothing is expected.
+    // By then 24 s are judged, which had 24 words; of the second behind nothing is expected.
     let verdict = case.verdict(&["40000 leg 6000 500 0"], 1_000);
-    assert_eq!(verdict.score.words.n_said, 58);
+    assert_eq!(verdict.score.words.n_said, 24 + 35);
     assert_eq!(verdict.score.coverage.sent, Duration::from_secs(60));
 }
 
