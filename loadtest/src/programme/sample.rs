@@ -14,9 +14,9 @@ use crate::failure::Failure;
 
 /// Between two recordings.
 const PAUSE: Part = Part::Pause(MediaTime::from_millis(800), ROOM_DBFS);
-/// On either side of the silence: loud enough, at 3 dB over the level at which dead air is over, and long enough to give
-/// it sharp edges; too short to be anything else.
-const EDGE: Part = Part::Pause(MediaTime::from_millis(100), -44.0);
+/// On either side of the silence: loud enough, well over the level at which dead air is over even after an mp3 encoder, and
+/// long enough to give it sharp edges; too short to be anything else.
+const EDGE: Part = Part::Pause(MediaTime::from_millis(100), -38.0);
 /// Two seconds more than dead air needs.
 const SILENCE: Part = Part::Silence(MediaTime::from_secs(12));
 /// A word of the alignments that nobody says, and where it is in which recording: "a more a amiable woman". The book has

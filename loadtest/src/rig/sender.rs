@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use engine::event::EventKind::AlertClipping;
 use engine::time::SampleRate;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -15,7 +16,7 @@ use url::Url;
 use crate::failure::Failure;
 use crate::measure::Generator;
 use crate::pace::Punctuality;
-use crate::programme::Programme;
+use crate::programme::{Fact, Programme, What};
 use crate::scenario::{Audio, AudioFrom, Codec, Scenario, TargetKind, Transport, name_of};
 use crate::target::{Deepgram, Dialect, Vosk, WhisperLive};
 use crate::transport::encode::{Mp3, fitted, mp3, wav};
@@ -45,7 +46,15 @@ pub(super) fn programme(scenario: &Scenario) -> Result<Programme, Failure> {
         }
         AudioFrom::Manifest(path) => Programme::read(path)?,
     };
-    Ok(if scenario.codec() == Codec::Mp3 { fitted(&programme) } else { programme })
+    if scenario.codec() != Codec::Mp3 {
+        return Ok(programme);
+    }
+    let mut programme = fitted(&programme);
+    // An encoder rounds flat tops off: behind it nobody can see that they were there.
+    let is_left =
+        |fact: &Fact| !matches!(fact.what, What::Opens(AlertClipping) | What::Closes(AlertClipping));
+    programme.facts.retain(is_left);
+    Ok(programme)
 }
 
 /// What is sent, ready made: the first, and what a change changes to.

@@ -73,7 +73,7 @@ impl Alerts {
         }
     }
 
-    /// An alert was here: it is the nearest fact of its kind.
+    /// An alert was here: it is the nearest fact of its kind that was not told yet, or one that was.
     pub(super) fn hear(&mut self, alert: &Alert, at: Instant, terms: &Terms) {
         let Alert { kind, edge: side, span, .. } = *alert;
         let known = if side == Edge::Open { span.end.max(terms.media(at)) } else { span.end };
@@ -83,7 +83,8 @@ impl Alerts {
         let is_it = |fact: &&mut Fact| {
             (fact.kind, fact.edge) == (told.kind, told.edge) && distance(fact) <= tolerance(told.kind)
         };
-        let nearest = self.facts.iter_mut().filter(is_it).min_by_key(|fact| distance(fact));
+        let nearest =
+            self.facts.iter_mut().filter(is_it).min_by_key(|fact| (fact.told.is_some(), distance(fact)));
         match nearest {
             None => self.unknown.push(told),
             Some(fact) if fact.told.is_none() && !fact.is_judged => fact.told = Some(at),
