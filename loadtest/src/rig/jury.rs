@@ -127,10 +127,7 @@ impl Jury {
 
     /// Judges the rest. Answers the score, the series, and connections that the server ended.
     pub(super) fn finish(mut self) -> (Score, Vec<Sample>, Vec<String>) {
-        for seat in std::mem::take(&mut self.seats).into_values() {
-            let end = seat.judge.due_by(self.window.end());
-            self.count(seat.judge.finish(end));
-        }
+        self.settle(self.window.end());
         let slice = self.window.slice();
         let sample = |(idx, latencies): (usize, BTreeMap<&'static str, Latencies>)| Sample {
             at: slice * u32::try_from(idx).unwrap_or(u32::MAX),
@@ -156,11 +153,12 @@ impl Jury {
         self.seats.insert(key, Seat { judge, left: MediaTime::MAX });
     }
 
-    /// Judges the rest of a media clock that ended at `at`.
+    /// Judges the rest of a media clock that ended at `at`. What it told after the time that counts is of no interest.
     fn rise(&mut self, key: (usize, u32), at: MediaTime) {
-        if let Some(seat) = self.seats.remove(&key) {
-            let end = at.min(seat.judge.due_by(self.window.end()));
-            self.count(seat.judge.finish(end));
+        if let Some(mut seat) = self.seats.remove(&key) {
+            let end = seat.judge.due_by(self.window.end());
+            let verdict = if at < end { seat.judge.finish(at) } else { seat.judge.judge(end) };
+            self.count(verdict);
         }
     }
 

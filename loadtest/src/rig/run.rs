@@ -104,7 +104,7 @@ impl<'a> Run<'a> {
         let stages = added.map_or(Ok(Vec::new()), |added| added.events.finish())?;
         let (score, series, faults) = jury.finish();
         if let Some(fault) = faults.first().filter(|_| load.disturbances.is_empty()) {
-            return Err(Failure::Runtime(format!("{} connections broke; {fault}", faults.len())));
+            return Err(Failure::Refused(format!("{} connections broke; {fault}", faults.len())));
         }
         Ok(Measurement {
             n_feeds: load.n_feeds,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use engine::event::EventKind::AlertClipping;
+use engine::event::EventKind;
 use engine::time::SampleRate;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -16,7 +16,7 @@ use url::Url;
 use crate::failure::Failure;
 use crate::measure::Generator;
 use crate::pace::Punctuality;
-use crate::programme::{Fact, Programme, What};
+use crate::programme::{Programme, What};
 use crate::scenario::{Audio, AudioFrom, Codec, Scenario, TargetKind, Transport, name_of};
 use crate::target::{Deepgram, Dialect, Vosk, WhisperLive};
 use crate::transport::encode::{Mp3, fitted, mp3, wav};
@@ -46,14 +46,17 @@ pub(super) fn programme(scenario: &Scenario) -> Result<Programme, Failure> {
         }
         AudioFrom::Manifest(path) => Programme::read(path)?,
     };
-    if scenario.codec() != Codec::Mp3 {
-        return Ok(programme);
-    }
-    let mut programme = fitted(&programme);
-    // An encoder rounds flat tops off: behind it nobody can see that they were there.
-    let is_left =
-        |fact: &Fact| !matches!(fact.what, What::Opens(AlertClipping) | What::Closes(AlertClipping));
-    programme.facts.retain(is_left);
+    let mut programme = if scenario.codec() == Codec::Mp3 { fitted(&programme) } else { programme };
+    let is_told = |kind: EventKind| match kind {
+        // An encoder rounds flat tops off: behind it nobody can see that they were there.
+        EventKind::AlertClipping if scenario.codec() == Codec::Mp3 => false,
+        // Servers of dialects tell words and nothing else.
+        _ => scenario.transport() != Transport::WebSocket,
+    };
+    programme.facts.retain(|fact| match fact.what {
+        What::Opens(kind) | What::Closes(kind) => is_told(kind),
+        What::Word(_) | What::Sentence(_) => true,
+    });
     Ok(programme)
 }
 
@@ -275,6 +278,8 @@ async fn failed(playing: &mut JoinSet<Result<(), Failure>>) -> Failure {
     while let Some(ended) = playing.join_next().await {
         match ended {
             Ok(Ok(())) => {}
+            // Where it cannot be reached at all, nothing was played before.
+            Ok(Err(Failure::Runtime(why))) => return Failure::Refused(why),
             Ok(Err(failure)) => return failure,
             Err(error) => return Failure::runtime("a feed", error),
         }

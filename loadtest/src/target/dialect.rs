@@ -1,7 +1,5 @@
 //! A WebSocket protocol for live audio: one connection a feed, audio one way, text the other.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use engine::time::SampleRate;
 use tokio_tungstenite::tungstenite::Message;
@@ -42,12 +40,6 @@ pub trait Dialect: Send {
 
     /// Samples as they are sent.
     fn audio(&self, samples: &[i16]) -> Bytes;
-
-    /// How long the server has to tell nothing after the last audio ([`Said::Nothing`] is nothing) before goodbye is
-    /// said; for protocols in which a goodbye ends the connection and what was not said yet is lost.
-    fn lingers(&self) -> Duration {
-        Duration::ZERO
-    }
 
     /// Messages after the last audio.
     fn goodbye(&self) -> Vec<Message>;

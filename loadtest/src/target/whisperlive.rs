@@ -18,9 +18,6 @@ use super::{Dialect, Said};
 use crate::failure::Failure;
 use crate::truth::{Heard, Observation, Words};
 
-/// How long its own client waits for more before it says goodbye (client.py, `disconnect_if_no_response_for`).
-const LINGER: Duration = Duration::from_secs(15);
-
 /// One connection. Each message repeats the last ten segments: those that are completed never change, and the rest is
 /// replaced by the next message. So a part is a completed segment, or what comes after the last of them.
 #[derive(Debug)]
@@ -132,10 +129,6 @@ impl Dialect for WhisperLive {
 
     fn audio(&self, samples: &[i16]) -> Bytes {
         f32le(samples)
-    }
-
-    fn lingers(&self) -> Duration {
-        LINGER
     }
 
     fn goodbye(&self) -> Vec<Message> {

@@ -1,0 +1,70 @@
+//! The load test against the real program: feeds that it pulls, words that it hears, and a time in which it is stopped.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use loadtest::measure::{Figure, Measurement};
+use loadtest::mode::{Load, Rig, Stop};
+use loadtest::rig::Wire;
+use loadtest::scenario::{Codec, Disturbance, Scenario, Trouble};
+
+/// The program, built if it is not.
+fn aircheck() -> String {
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--locked", "--quiet", "--package", "aircheck-server", "--bin", "aircheck"])
+        .status()
+        .unwrap();
+    assert!(built.success());
+    // target/debug/deps/aircheck-1234
+    let test = std::env::current_exe().unwrap();
+    let folder: PathBuf = test.ancestors().nth(2).unwrap().into();
+    folder.join("aircheck").to_str().unwrap().to_owned()
+}
+
+/// Two feeds for as long as dead air, clipping and each word come once, and what is done to the server meanwhile.
+fn measure(disturbances: Vec<Disturbance>) -> Measurement {
+    let mut scenario = Scenario::default();
+    scenario.target.command = [&aircheck(), "serve", "--listen", "{listen}"].map(str::to_owned).to_vec();
+    scenario.feeds.codec = Some(Codec::Wav);
+    scenario.run.grace = Duration::from_secs(20);
+    let mut rig = Wire::new(&scenario, &Stop::default()).unwrap();
+    let length = Duration::from_secs(50);
+    let load = Load { n_feeds: 2, warm_up: Duration::from_secs(3), length, disturbances };
+    rig.run(&load, &mut |_| {}).unwrap()
+}
+
+#[test]
+fn what_is_said_and_wrong_with_the_audio_is_told() {
+    let run = measure(Vec::new());
+    let words = run.score.words;
+    assert!(words.n_said > 120, "{words:?}");
+    // However busy the machine is: a word is heard, or a gap tells of it. tiny.en mishears one word in 16.
+    assert!(words.error_rate() < 0.15, "{words:?}");
+    for (figure, (latencies, counts)) in &run.score.figures {
+        assert_eq!((counts.n_wrong, counts.n_duplicate, counts.n_early), (0, 0, 0), "{figure:?}");
+        assert!(latencies.count() > 0, "{figure:?}");
+    }
+    let alerts = run.score.figures.keys().filter(|figure| matches!(figure, Figure::Alert(_)));
+    assert_eq!(alerts.count(), 2, "{:?}", run.score.figures.keys());
+    assert!(run.machine.len() > 10 && run.stages.iter().any(|(name, _)| name == "recognise"));
+    assert_eq!(run.generator.n_held_back, 0);
+}
+
+#[test]
+fn a_server_that_is_stopped_for_three_seconds_shows_in_every_figure() {
+    // A quarter of a second lies between the stop and the audio that is due first, and before the first look after it.
+    let (frozen, least) = (Duration::from_secs(3), Duration::from_millis(2_500));
+    let at = [5, 20, 33, 42].map(Duration::from_secs);
+    let freeze = |at| Disturbance { at, trouble: Trouble::Freeze(frozen), share: 1.0 };
+    let run = measure(at.map(freeze).to_vec());
+    assert_eq!(run.marks.len(), 4, "{:?}", run.marks);
+    for figure in [Figure::WordFirstSeen, Figure::WordFinal, Figure::Final] {
+        let (latencies, counts) = &run.score.figures[&figure];
+        let tail = latencies.quantile(0.999);
+        assert!(tail.is_none_or(|tail| tail >= least), "{figure:?}: p99.9 {tail:?}, {counts:?}");
+        assert!(latencies.max() >= least, "{figure:?}: max {:?}", latencies.max());
+    }
+}
