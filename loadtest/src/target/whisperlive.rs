@@ -1,14 +1,12 @@
 //! WhisperLive's protocol (PyPI whisper-live 0.10.0: client.py, server.py, backend/base.py).
 
-use std::borrow::Cow;
-use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-
 use bytes::Bytes;
 use engine::time::SampleRate;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::http::Request;
 use url::Url;
