@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-generator bench-journal bench-selftest bench-serve soak soak-faults bench-peers capacity deny loadtest-sample install clean
+.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-generator bench-journal bench-selftest bench-serve soak soak-faults bench-peers capacity deny loadtest loadtest-programs loadtest-sample install clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 AIRCHECK ?= cargo run --locked --release --quiet --bin aircheck --
@@ -12,6 +12,8 @@ FEEDS ?=
 BENCH_ARGS ?=
 ROWS ?=
 SECS ?=
+LOAD_ARGS ?=
+LOADTEST = PATH="$(abspath $(TARGET))/release:$$PATH" aircheck-loadtest
 
 help: ## lists the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +78,20 @@ bench-generator: setup ## how punctual the load test's generator is on one core:
 soak: setup ## 20 feeds with random faults for SECS: memory, descriptors, conservation (the aim is 8 h: SECS=28800)
 	$(AIRCHECK) models pull
 	cargo bench --locked -p aircheck-server --bench serve -- --secs $(or $(SECS),600) $(BENCH_ARGS) soak
+
+capacity: loadtest-programs ## how many live feeds this machine carries: a table and an HTML page (LOAD_ARGS="--length 1m")
+	$(LOADTEST) find-max --scenario loadtest/scenarios/capacity.toml $(LOAD_ARGS)
+
+loadtest: loadtest-programs ## the load test, in half a minute: LOAD_ARGS="chaos --scenario loadtest/scenarios/chaos.toml"
+	$(LOADTEST) $(or $(LOAD_ARGS),run --scenario loadtest/scenarios/smoke.toml)
+
+# Both programs, and what they need to run.
+loadtest-programs: loadtest-sample
+	$(AIRCHECK) models pull
+	cargo build --locked --release --bin aircheck --bin aircheck-loadtest
+
+bench-selftest: setup loadtest-sample ## the load test against a server of known delays: how true are its percentiles?
+	cargo bench --locked -p aircheck-loadtest --bench selftest
 
 loadtest-sample: setup ## fetches and checks the recorded speech that the load test plays when it is given no other
 	@scripts/loadtest-sample.sh
