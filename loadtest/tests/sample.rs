@@ -105,8 +105,8 @@ fn a_server_that_tells_all_of_it_is_judged_so() {
     let programme = Arc::new(sample());
     let delay = Duration::from_millis(123);
     let zero = Instant::now();
-    let anchor = Anchor { due: zero, position: MediaTime::ZERO };
-    let mut judge = Judge::new(Arc::clone(&programme), anchor, Budgets::default());
+    let mut judge = Judge::new(Arc::clone(&programme), Budgets::default());
+    judge.leg(MediaTime::ZERO, Anchor::new(zero, MediaTime::ZERO));
     for (at, what) in told(&programme, delay) {
         judge.hear(Observed { at: zero + at.to_duration(), what, stated: None });
     }

@@ -193,42 +193,9 @@ async fn send(
     let _refused = real_time();
     let (notes, receiver) = Notes::new(NOTES);
     let punctuality = Punctuality::new();
-    let feeds: Vec<Feed> = weathers
-        .into_iter()
-        .enumerate()
-        .map(|(idx, weather)| Feed {
-            idx,
-            n_feeds: orders.n_feeds,
-            tapes: orders.tapes.0.clone(),
-            begin: orders.begin,
-            weather,
-            notes: notes.clone(),
-            punctuality: punctuality.clone(),
-        })
-        .collect();
+    let feeds = feeds(&orders, weathers, &notes, &punctuality);
     let mut playing = JoinSet::new();
-    let mut station = None;
-    match orders.scenario.transport() {
-        Transport::WebSocket => {
-            let options = sockets(&orders)?;
-            for feed in feeds {
-                playing.spawn_local(websocket::play(feed, options.clone(), end.clone()));
-            }
-        }
-        Transport::Source => {
-            for (feed, url) in feeds.into_iter().zip(orders.mounts.clone()) {
-                let (expects, notices_after) = (Expects::Continue, StationOptions::default().notices_after);
-                let options = PushOptions { url, expects, connect_limit: CONNECT, notices_after };
-                playing.spawn_local(push::play(feed, options, end.clone()));
-            }
-        }
-        _ => {
-            let burst = orders.scenario.feeds.burst;
-            let extension = name_of(&orders.scenario.codec());
-            let options = StationOptions { burst, extension, ..StationOptions::default() };
-            station = Some(Station::open(options, feeds).await?);
-        }
-    }
+    let station = play(&orders, feeds, &mut playing, &end).await?;
     let urls = station.iter().flat_map(|station| (0..orders.n_feeds).map(|idx| station.url(idx))).collect();
     if opened.send(Opened { notes: receiver, urls }).is_err() {
         return Ok(0);
@@ -254,6 +221,50 @@ async fn send(
             Ok(notes.n_lost())
         }
     }
+}
+
+fn feeds(orders: &Orders, weathers: Vec<Weather>, notes: &Notes, punctuality: &Punctuality) -> Vec<Feed> {
+    let feed = |(idx, weather)| Feed {
+        idx,
+        n_feeds: orders.n_feeds,
+        tapes: orders.tapes.0.clone(),
+        begin: orders.begin,
+        weather,
+        notes: notes.clone(),
+        punctuality: punctuality.clone(),
+    };
+    weathers.into_iter().enumerate().map(feed).collect()
+}
+
+/// Starts all feeds; answers the station that they are pulled from, if they are.
+async fn play(
+    orders: &Orders,
+    feeds: Vec<Feed>,
+    playing: &mut JoinSet<Result<(), Failure>>,
+    end: &watch::Receiver<bool>,
+) -> Result<Option<Station>, Failure> {
+    match orders.scenario.transport() {
+        Transport::WebSocket => {
+            let options = sockets(orders)?;
+            for feed in feeds {
+                playing.spawn_local(websocket::play(feed, options.clone(), end.clone()));
+            }
+        }
+        Transport::Source => {
+            for (feed, url) in feeds.into_iter().zip(orders.mounts.clone()) {
+                let (expects, notices_after) = (Expects::Continue, StationOptions::default().notices_after);
+                let options = PushOptions { url, expects, connect_limit: CONNECT, notices_after };
+                playing.spawn_local(push::play(feed, options, end.clone()));
+            }
+        }
+        _ => {
+            let burst = orders.scenario.feeds.burst;
+            let extension = name_of(&orders.scenario.codec());
+            let options = StationOptions { burst, extension, ..StationOptions::default() };
+            return Ok(Some(Station::open(options, feeds).await?));
+        }
+    }
+    Ok(None)
 }
 
 fn sockets(orders: &Orders) -> Result<WebSocketOptions, Failure> {
