@@ -92,7 +92,6 @@ fn feeds(section: &mut Section<'_>, base: Feeds) -> Feeds {
         transport: section.parsed("transport", by_name),
         piece: section.parsed("piece", parse_duration).unwrap_or(base.piece),
         codec: section.parsed("codec", by_name),
-        bitrate: section.count("bitrate", 8_000).unwrap_or(base.bitrate),
         burst: section.parsed("burst", parse_duration).unwrap_or(base.burst),
         rtp: section.text("rtp"),
     }
@@ -202,7 +201,6 @@ n = 40
 transport = "source"
 piece = "20ms"
 codec = "opus"
-bitrate = 64_000
 burst = "0s"
 [programme]
 manifest = "clips.toml"

@@ -178,6 +178,9 @@ pub(crate) fn cannot(scenario: &Scenario, trouble: Trouble) -> Option<&'static s
         Trouble::Kill | Trouble::FullDisk(_) if !is_started_here => {
             Some("needs target.command: the server is started here")
         }
+        Trouble::FullDisk(_) if !scenario.target.env.contains_key("XDG_STATE_HOME") => {
+            Some("needs XDG_STATE_HOME in target.env: a folder on a disk with less than 1 GiB free")
+        }
         Trouble::Freeze(_) if !scenario.target.has_process() => Some("needs target.command or target.pid"),
         Trouble::Scramble { .. } if scenario.transport() != Transport::Rtp => {
             Some("needs transport rtp: over TCP nothing is lost, doubled or swapped")

@@ -52,7 +52,8 @@ pub struct Target {
     pub command: Vec<String>,
     /// Environment of that program, on top of that of this one.
     pub env: BTreeMap<String, String>,
-    /// Answers 200 as soon as a server that is started here can be used. `None`: see [`Target::ready`].
+    /// What takes connections as soon as a server that is started here can be used (an Aircheck is asked for `/readyz`). `None`:
+    /// see [`Target::ready`].
     pub ready: Option<String>,
     /// Its process where it is not started here, for memory, descriptors and processor time.
     pub pid: Option<u32>,
@@ -96,8 +97,6 @@ pub struct Feeds {
     pub piece: Duration,
     /// How it is coded. `None`: as [`Transport::codec`].
     pub codec: Option<Codec>,
-    /// Bits a second of lossy codecs.
-    pub bitrate: u32,
     /// Audio that a listener of our Icecast mounts gets at once when it connects, as Icecast does.
     pub burst: Duration,
     /// Address that the first RTP feed is sent to; every other one goes two ports higher.
@@ -219,7 +218,6 @@ impl Default for Scenario {
                 transport: None,
                 piece: Duration::from_millis(50),
                 codec: None,
-                bitrate: 128_000,
                 burst: secs(4),
                 rtp: None,
             },
@@ -306,7 +304,7 @@ impl Target {
         self.pid.is_some() || !self.command.is_empty()
     }
 
-    /// What answers 200 as soon as a server that is started here can be used; `None` where a connection has to do.
+    /// What takes connections as soon as a server that is started here can be used; `None` where that is its address.
     #[must_use]
     pub fn ready(&self) -> Option<String> {
         let usual = self.kind.ready().filter(|_| !self.command.is_empty());
