@@ -46,13 +46,15 @@ fn every_word_is_found_once_and_no_sooner_than_it_was_said() {
     assert!(latencies.quantile(0.0).unwrap() >= delay.mul_f64(0.999), "{:?}", latencies.quantile(0.0));
     assert!(parrot.said.lock().unwrap().len() as u64 >= words.n_said);
     assert_eq!(run.score.coverage.ratio(), 1.0);
-    assert_eq!(run.score.coverage.sent, run.length * 3);
+    // Media time counts flicks, of 1.4 ns.
+    let unsent = (run.length * 3).abs_diff(run.score.coverage.sent);
+    assert!(unsent < Duration::from_micros(1), "{unsent:?}");
     assert!(run.series.len() >= 15, "{} slices", run.series.len());
 }
 
 #[test]
 fn words_that_never_come_are_infinite() {
-    // One of four comes after everybody has gone.
+    // Some come after everybody has gone, and those behind them with them.
     let (run, _parrot) = measure(|dice| Duration::from_secs(if dice.share() < 0.02 { 3_600 } else { 0 }));
     let (latencies, counts) = &run.score.figures[&Figure::WordFinal];
     assert!(counts.n_missing > 0 && latencies.n_never() == counts.n_missing, "{counts:?}");
