@@ -188,6 +188,8 @@ mod tests {
         let remote = names(&scenario);
         assert!(remote.len() == 11 && !remote.iter().any(|name| name == "kill"), "{remote:?}");
         scenario.target.command = vec!["x".to_owned(), "{listen}".to_owned()];
+        assert_eq!(names(&scenario).len(), 13);
+        scenario.target.env.insert("XDG_STATE_HOME".to_owned(), "/small".to_owned());
         assert_eq!(names(&scenario).len(), 14);
         scenario.feeds.transport = Some(Transport::Rtp);
         let rtp = names(&scenario);
