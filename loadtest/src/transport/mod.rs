@@ -16,6 +16,9 @@
 //! | `Jitter` | nothing: audio is due as planned, so it may be told `by` early | the same | the same |
 //! | `Drift` | a new leg each millisecond | the same | the same |
 //! | `SlowSink` | nothing | nothing | nothing |
+//!
+//! On mounts, audio in Ogg says itself when it is heard, so what was not sent is `Lost`, however short the pause.
+//! [`in_process`] tells nothing of all this: nobody counts media time there.
 
 mod course;
 pub mod encode;

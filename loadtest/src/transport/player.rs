@@ -50,7 +50,14 @@ pub(super) struct Outgoing {
     is_noise: bool,
 }
 
-/// What a server's media time is.
+impl Outgoing {
+    /// When it was due: not before it was let go.
+    pub(super) fn due(&self) -> Instant {
+        self.held_until.map_or(self.due, |until| until.max(self.due))
+    }
+}
+
+/// What a server's media time is. Where the audio itself is stamped, as in Ogg, that comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
     /// The audio that it got, end to end.
@@ -222,6 +229,7 @@ impl Player {
     /// So much was not sent before what is sent now.
     fn account_for(&mut self, missing: MediaTime) {
         let is_missed = match self.clock {
+            _ if self.tape().is_stamped() => true,
             Clock::Counted => false,
             Clock::Stitched(after) => missing.to_duration() >= after,
             Clock::Stamped => true,
