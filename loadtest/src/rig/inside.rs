@@ -87,7 +87,8 @@ impl<'a> Run<'a> {
         let engine = rig.scenario.engine;
         let workers = (0..engine.workers()).map(spawn).collect::<Result<Vec<_>, _>>()?;
         let (rate, block) = (rig.tape.rate(), rig.tape.piece_length());
-        let place = Place { rate, block, lane: LANE, work: engine.work() };
+        let until = window.end() + TAIL + rig.scenario.run.grace;
+        let place = Place { rate, block, lane: LANE, work: engine.work(), until };
         let turns = workers.iter().cycle().take(load.n_feeds);
         let lanes: Vec<LaneSender> = turns.map(|worker| pin(worker, place, Clerk::new(&book))).collect();
         let weathers: Vec<Weather> = lanes.iter().map(|_| Weather::new()).collect();

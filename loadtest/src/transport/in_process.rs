@@ -31,6 +31,8 @@ pub struct Place {
     pub lane: Duration,
     /// Processor time that a second of audio takes.
     pub work: Duration,
+    /// Until when it takes any: what waits in the lane then was taken too late in any case.
+    pub until: Instant,
 }
 
 /// Where it is noted what becomes of blocks: when each was due, and how long it waited for a worker, or that it was shed.
@@ -76,7 +78,7 @@ impl<L: Ledger> Drop for Clerk<L> {
 
 /// Pins a feed to a worker. What it takes is noted by `clerk`.
 pub fn pin<L: Ledger + 'static>(worker: &Worker, place: Place, clerk: Clerk<L>) -> LaneSender {
-    let Place { rate, block, lane, work } = place;
+    let Place { rate, block, lane, work, until } = place;
     // One channel is always valid.
     let format = Format::new(rate, 1).unwrap_or(Format::SPEECH);
     let config = LaneConfig {
@@ -87,7 +89,7 @@ pub fn pin<L: Ledger + 'static>(worker: &Worker, place: Place, clerk: Clerk<L>) 
         when_full: WhenFull::ShedAfter(Duration::ZERO),
     };
     let work = work.mul_f64(block.as_secs_f64());
-    let mut consumer: Box<dyn Consumer> = Box::new(StandIn { work, clerk });
+    let mut consumer: Box<dyn Consumer> = Box::new(StandIn { work, until, clerk });
     loop {
         match worker.pin(config, consumer) {
             Ok(lane) => return lane,
@@ -145,14 +147,16 @@ fn decode(bytes: &[u8], samples: &mut Vec<f32>) {
 struct StandIn<L: Ledger> {
     /// For a block.
     work: Duration,
+    until: Instant,
     clerk: Clerk<L>,
 }
 
 impl<L: Ledger> Consumer for StandIn<L> {
     fn consume(&mut self, block: &Block) {
         let due = block.received_at();
-        self.clerk.note(due, Some(Instant::now().saturating_duration_since(due)));
-        if !self.work.is_zero() {
+        let now = Instant::now();
+        self.clerk.note(due, Some(now.saturating_duration_since(due)));
+        if !self.work.is_zero() && now < self.until {
             let until = processor_time() + self.work;
             while processor_time() < until {
                 std::hint::spin_loop();
@@ -211,7 +215,8 @@ mod tests {
         trouble.into_iter().for_each(|trouble| setup.weather.set(trouble).unwrap());
         let book = Arc::new(Mutex::new(Book::default()));
         let worker = Worker::spawn("dsp").unwrap();
-        let place = Place { rate: SampleRate::HZ_16000, block: BLOCK, lane, work };
+        let until = Instant::now() + Duration::from_secs(3_600);
+        let place = Place { rate: SampleRate::HZ_16000, block: BLOCK, lane, work, until };
         let lane = pin(&worker, place, Clerk::new(&book));
         let (end, ended) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -92,6 +92,8 @@ pub(super) struct Player {
     clock: Clock,
     /// On a new connection of a stitched stream, until something is sent that had not been sent before.
     is_rejoining: bool,
+    /// What was played before the last change is nothing that can be played again.
+    is_changed: bool,
     /// The server that counted media time is gone.
     is_forgotten: bool,
     /// First piece that was not sent, ever.
@@ -126,6 +128,7 @@ impl Player {
             course: Course::new(notes, idx, tape.round(), piece),
             clock,
             is_rejoining: false,
+            is_changed: false,
             is_forgotten: false,
             tapes,
             tape_idx: 0,
@@ -185,10 +188,11 @@ impl Player {
     }
 
     /// The outbox is to hold the pieces from `burst` before the live edge, and playing goes on from there; for listeners that
-    /// come. `held`: what was due before was not meant to be sent before.
+    /// come. After a change there are none before: a station whose encoder is another has nothing old to send. `held`: what was due before was not meant to be sent before.
     pub(super) fn tune(&mut self, burst: Duration, held: bool) {
         let edge = self.pacer.edge();
         let piece = self.pacer.piece().to_duration();
+        let burst = if std::mem::take(&mut self.is_changed) { Duration::ZERO } else { burst };
         let n_pieces = u64::try_from(burst.as_nanos() / piece.as_nanos().max(1)).unwrap_or(u64::MAX);
         self.outbox.clear();
         self.burst.clear();
@@ -269,6 +273,7 @@ impl Player {
     /// From here on the next tape; what waits to be sent, too.
     fn change(&mut self) {
         self.tape_idx += 1;
+        self.is_changed = true;
         let tape = Arc::clone(self.tape());
         for outgoing in self.outbox.iter_mut().chain(&mut self.burst).chain(&mut self.swapped) {
             outgoing.bytes = tape.piece(self.tape_start + outgoing.idx);

@@ -21,6 +21,8 @@ const N_BLOCKS: u64 = SECS * 20;
 fn measure(n_feeds: usize, work: Duration, disturbances: Vec<Disturbance>) -> Measurement {
     let mut scenario = Scenario::default();
     scenario.target.kind = TargetKind::Engine;
+    // What waits in the end is let go.
+    scenario.run.grace = Duration::ZERO;
     scenario.engine = Engine { workers: Some(1), work: Some(work) };
     let mut rig = Inside::new(&scenario, &Stop::default()).unwrap();
     // Lanes hold two seconds: behind them an engine that is too slow sheds.
