@@ -42,7 +42,9 @@ pub(super) fn encoded(
 
 fn command(rate_hz: u32, shape: &Shape, scratch: &Path) -> Command {
     // The encoder's delay is left out of its input, so that what is decoded is not late.
-    let filter = format!("aresample={},atrim=start_sample={}", shape.hz, shape.delay);
+    let Shape { hz, delay, gain_db, .. } = shape;
+    let gain = if *gain_db == 0 { String::new() } else { format!(",volume={gain_db}dB") };
+    let filter = format!("aresample={hz},atrim=start_sample={delay}{gain}");
     let mut command = Command::new("ffmpeg");
     command.args(["-nostdin", "-v", "error", "-f", "s16le", "-ac", "1", "-ar", &rate_hz.to_string(), "-i"]);
     command.arg(scratch).args(["-af", &filter, "-ac", &shape.n_channels.to_string()]);

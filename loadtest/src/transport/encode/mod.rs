@@ -74,12 +74,12 @@ pub fn tapes(programme: &Programme, codec: Codec, cache: &Path) -> Result<Vec<Ta
     let wav = |samples| wav::wav(programme, samples, piece);
     match codec {
         Codec::Mp3 => {
-            [Encoding::Mp3Stereo, Encoding::Mp3Mono, Encoding::Flac].into_iter().map(tape).collect()
+            [Encoding::Mp3Stereo, Encoding::Mp3Mono, Encoding::FlacLower].into_iter().map(tape).collect()
         }
         Codec::Aac => {
-            [Encoding::AacStereo, Encoding::AacMono, Encoding::Flac].into_iter().map(tape).collect()
+            [Encoding::AacStereo, Encoding::AacMono, Encoding::FlacLower].into_iter().map(tape).collect()
         }
-        Codec::Opus => [Encoding::Opus, Encoding::Flac].into_iter().map(tape).collect(),
+        Codec::Opus => [Encoding::Opus, Encoding::FlacLower].into_iter().map(tape).collect(),
         Codec::Flac => Ok(vec![tape(Encoding::Flac)?, wav(Samples::Whole)?]),
         Codec::Wav | Codec::Pcm => Ok(vec![wav(Samples::Whole)?, wav(Samples::Float)?]),
     }

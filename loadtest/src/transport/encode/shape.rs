@@ -18,6 +18,8 @@ pub enum Encoding {
     Opus,
     /// FLAC in Ogg, mono, at the rate of the programme, a frame a piece: what is decoded is what was encoded.
     Flac,
+    /// The same, 3 dB lower: where a feed changes to it from a codec that rounds flat tops off, it has none all the same.
+    FlacLower,
 }
 
 /// How frames follow one another.
@@ -40,6 +42,8 @@ pub(super) struct Shape {
     pub(super) frame: u32,
     /// Samples by which what is decoded is behind what was encoded.
     pub(super) delay: u32,
+    /// Of the audio, before it is encoded.
+    pub(super) gain_db: i32,
     pub(super) container: Container,
     /// Of ffmpeg, for the output.
     pub(super) options: Vec<String>,
@@ -65,10 +69,12 @@ impl Encoding {
                 n_channels: 2,
                 frame: 960,
                 delay: OPUS_DELAY,
+                gain_db: 0,
                 container: Container::Ogg,
                 options: words("-c:a libopus -b:a 96k -frame_duration 20"),
             },
             Self::Flac => flac(rate, piece),
+            Self::FlacLower => Shape { gain_db: -3, ..flac(rate, piece) },
         }
     }
 }
@@ -89,12 +95,12 @@ fn mp3(hz: u32, n_channels: u32, frame: u32, kbps: usize) -> Shape {
     let options = format!("-c:a libmp3lame -b:a {kbps}k -reservoir 0 -write_xing 0 -id3v2_version 0");
     // Bits a millisecond, 24 ms, 8 bits a byte.
     let container = Container::Mp3 { frame_bytes: kbps * 24 / 8 };
-    Shape { hz, n_channels, frame, delay: MP3_DELAY, container, options: words(&options) }
+    Shape { hz, n_channels, frame, delay: MP3_DELAY, gain_db: 0, container, options: words(&options) }
 }
 
 fn aac(hz: u32, n_channels: u32, kbps: u32) -> Shape {
     let options = words(&format!("-c:a aac -b:a {kbps}k"));
-    Shape { hz, n_channels, frame: 1_024, delay: AAC_DELAY, container: Container::Adts, options }
+    Shape { hz, n_channels, frame: 1_024, delay: AAC_DELAY, gain_db: 0, container: Container::Adts, options }
 }
 
 /// At the rate of the programme where a piece is a whole number of its samples, else at 48 kHz.
@@ -102,7 +108,7 @@ fn flac(rate: SampleRate, piece: MediaTime) -> Shape {
     let hz = samples_in(piece, rate.hz()).map_or(48_000, |_| rate.hz());
     let frame = samples_in(piece, hz).and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
     let options = words(&format!("-c:a flac -sample_fmt s16 -frame_size {frame}"));
-    Shape { hz, n_channels: 1, frame, delay: 0, container: Container::Ogg, options }
+    Shape { hz, n_channels: 1, frame, delay: 0, gain_db: 0, container: Container::Ogg, options }
 }
 
 /// `None`: not a whole number.

@@ -10,13 +10,14 @@ use super::*;
 
 /// A round that is a whole number of pieces of every codec, ms.
 const ROUND: usize = 1_920;
-const ALL: [(Encoding, Codec); 6] = [
+const ALL: [(Encoding, Codec); 7] = [
     (Encoding::Mp3Stereo, Codec::Mp3),
     (Encoding::Mp3Mono, Codec::Mp3),
     (Encoding::AacStereo, Codec::Aac),
     (Encoding::AacMono, Codec::Aac),
     (Encoding::Opus, Codec::Opus),
     (Encoding::Flac, Codec::Flac),
+    (Encoding::FlacLower, Codec::Aac),
 ];
 
 /// Silence with a tone of 1 kHz from `from` to `to`, ms.
@@ -144,6 +145,20 @@ fn flac_and_wav_are_the_programme_itself() {
             let heard = decoded(stream(&tape, 0, tape.n_pieces()), &tape);
             assert!(heard == *programme.samples, "{codec:?} as {}", tape.media_type());
         }
+    }
+}
+
+#[test]
+fn a_change_from_a_codec_without_flat_tops_brings_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let loud = Programme { samples: vec![i16::MAX; ROUND * 16].into(), ..programme(ROUND, 0, 0) };
+    // docs/events.md: clipping is at -1 dBFS and above.
+    let flat = (32_768.0 * 10_f64.powf(-1.0 / 20.0)) as i16;
+    for codec in [Codec::Mp3, Codec::Aac, Codec::Opus] {
+        let tapes = tapes(&loud, codec, folder.path()).unwrap();
+        let changed = tapes.last().unwrap();
+        let heard = decoded(stream(changed, 0, changed.n_pieces()), changed);
+        assert!(!heard.is_empty() && heard.iter().all(|sample| *sample < flat), "{codec:?}");
     }
 }
 
