@@ -100,6 +100,8 @@ pub(super) struct Player {
     is_rejoining: bool,
     /// What was played before the last change is nothing that can be played again.
     is_changed: bool,
+    /// So the connection began with nothing old.
+    is_cut: bool,
     /// The server that counted media time is gone.
     is_forgotten: bool,
     /// First piece that was not sent, ever.
@@ -134,6 +136,7 @@ impl Player {
             clock,
             is_rejoining: false,
             is_changed: false,
+            is_cut: false,
             is_forgotten: false,
             tapes,
             tape_idx: 0,
@@ -197,7 +200,8 @@ impl Player {
     pub(super) fn tune(&mut self, burst: Duration, held: bool) {
         let edge = self.pacer.edge();
         let piece = self.pacer.piece().to_duration();
-        let burst = if std::mem::take(&mut self.is_changed) { Duration::ZERO } else { burst };
+        self.is_cut = std::mem::take(&mut self.is_changed);
+        let burst = if self.is_cut { Duration::ZERO } else { burst };
         let n_pieces = u64::try_from(burst.as_nanos() / piece.as_nanos().max(1)).unwrap_or(u64::MAX);
         self.outbox.clear();
         self.burst.clear();
@@ -238,12 +242,13 @@ impl Player {
     /// So much was not sent before what is sent now.
     fn account_for(&mut self, missing: MediaTime) {
         let is_missed = match self.clock {
+            _ if self.is_rejoining => true,
             _ if self.tape().is_stamped() => true,
             Clock::Counted => false,
             Clock::Stitched(after) => missing.to_duration() >= after,
             Clock::Stamped => true,
         };
-        if self.is_rejoining {
+        if self.is_rejoining && !self.is_cut {
             self.course.away(missing);
         } else if is_missed && missing > MediaTime::ZERO {
             self.course.missed(missing);

@@ -18,7 +18,7 @@ pub enum Encoding {
     Opus,
     /// FLAC in Ogg, mono, at the rate of the programme, a frame a piece: what is decoded is what was encoded.
     Flac,
-    /// The same, 3 dB lower: where a feed changes to it from a codec that rounds flat tops off, it has none all the same.
+    /// The same, as loud as the others.
     FlacLower,
 }
 
@@ -49,6 +49,9 @@ pub(super) struct Shape {
     pub(super) options: Vec<String>,
 }
 
+/// As ffmpeg makes each channel of a stereo stream of one: all are as loud, and none reaches -1 dBFS, where flat tops would be
+/// clipping (docs/events.md), which nobody expects behind an encoder that rounds them off.
+const LOWER_DB: i32 = -3;
 /// 576 of LAME's encoder, 529 of any decoder (LAME technical FAQ).
 const MP3_DELAY: u32 = 1_105;
 /// A frame that overlaps with the first (ISO/IEC 14496-3, 4.6.11), which ffmpeg's encoder puts before it.
@@ -61,9 +64,9 @@ impl Encoding {
     pub(super) fn shape(self, rate: SampleRate, piece: MediaTime) -> Shape {
         match self {
             Self::Mp3Stereo => mp3(48_000, 2, 1_152, 128),
-            Self::Mp3Mono => mp3(24_000, 1, 576, 48),
+            Self::Mp3Mono => Shape { gain_db: LOWER_DB, ..mp3(24_000, 1, 576, 48) },
             Self::AacStereo => aac(48_000, 2, 128),
-            Self::AacMono => aac(16_000, 1, 48),
+            Self::AacMono => Shape { gain_db: LOWER_DB, ..aac(16_000, 1, 48) },
             Self::Opus => Shape {
                 hz: 48_000,
                 n_channels: 2,
@@ -74,7 +77,7 @@ impl Encoding {
                 options: words("-c:a libopus -b:a 96k -frame_duration 20"),
             },
             Self::Flac => flac(rate, piece),
-            Self::FlacLower => Shape { gain_db: -3, ..flac(rate, piece) },
+            Self::FlacLower => Shape { gain_db: LOWER_DB, ..flac(rate, piece) },
         }
     }
 }

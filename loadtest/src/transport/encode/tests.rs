@@ -156,9 +156,10 @@ fn a_change_from_a_codec_without_flat_tops_brings_none() {
     let flat = (32_768.0 * 10_f64.powf(-1.0 / 20.0)) as i16;
     for codec in [Codec::Mp3, Codec::Aac, Codec::Opus] {
         let tapes = tapes(&loud, codec, folder.path()).unwrap();
-        let changed = tapes.last().unwrap();
-        let heard = decoded(stream(changed, 0, changed.n_pieces()), changed);
-        assert!(!heard.is_empty() && heard.iter().all(|sample| *sample < flat), "{codec:?}");
+        for changed in &tapes[1..] {
+            let heard = decoded(stream(changed, 0, changed.n_pieces()), changed);
+            assert!(!heard.is_empty() && heard.iter().all(|sample| *sample < flat), "{codec:?}");
+        }
     }
 }
 

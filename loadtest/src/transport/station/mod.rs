@@ -260,7 +260,8 @@ mod tests {
         .await;
         let n_before = before.len() / PIECE_BYTES;
         assert!(first_piece(&after) >= first_piece(&before) + n_before, "{n_before}");
-        // What nobody fetched is expected; where media time lies does not change.
+        // What nobody could fetch is not expected; where media time lies does not change.
+        assert!(notes.iter().any(|note| matches!(note.what, Noted::Lost(_))), "{notes:?}");
         let legs = legs(&notes);
         assert!(legs.iter().all(|leg| (leg.0, leg.2) == (0, legs[0].2)), "{legs:?}");
     }
