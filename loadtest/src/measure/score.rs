@@ -18,6 +18,8 @@ pub enum Figure {
     Final,
     /// The edge of an alert: `alert.dead_air` ...
     Alert(EventKind),
+    /// From when a block of audio was due until a worker of the engine took it: `block.taken`.
+    BlockTaken,
 }
 
 /// What became of the facts of one figure.
@@ -74,6 +76,7 @@ impl Figure {
             Self::WordFinal => "word.final",
             Self::Final => "transcript.final",
             Self::Alert(kind) => kind.name(),
+            Self::BlockTaken => "block.taken",
         }
     }
 }

@@ -2,6 +2,7 @@
 //! the jury. Knows everybody; decides nothing.
 
 mod events;
+mod inside;
 mod jury;
 mod run;
 mod sender;
@@ -9,9 +10,11 @@ mod server;
 mod trouble;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Builder;
 
+pub use self::inside::Inside;
 use self::run::Run;
 use self::sender::Tapes;
 use self::server::Server;
@@ -20,6 +23,9 @@ use crate::measure::Measurement;
 use crate::mode::{Load, Progress, Rig, Stop};
 use crate::programme::Programme;
 use crate::scenario::Scenario;
+
+/// From the start of a run to the first piece, for connections.
+const LEAD: Duration = Duration::from_millis(500);
 
 /// Plays a scenario's programme into its server, run after run; a server that was started here lives as long as this.
 pub struct Wire {

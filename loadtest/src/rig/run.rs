@@ -4,25 +4,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use engine::time::SampleRate;
 use serde_json::{Map, Value};
 use tokio::time::{sleep_until, timeout};
 use url::Url;
 
-use super::Wire;
 use super::events::Events;
 use super::jury::{Jury, Window};
-use super::sender::{Orders, Sender};
+use super::sender::{Orders, Sender, rtp_of};
 use super::server::Server;
 use super::trouble::Troubles;
+use super::{LEAD, Wire};
 use crate::failure::Failure;
 use crate::measure::{Machine, Measurement};
 use crate::mode::{Load, Progress};
 use crate::scenario::{Scenario, TargetKind, Transport};
 use crate::target::aircheck::{Api, NewFeed};
+use crate::transport::rtp;
 use crate::truth::{Observation, Observed};
 
-/// From the start of a run to the first piece, for connections.
-const LEAD: Duration = Duration::from_millis(500);
 /// Between two looks: at the score, at the server's process, at the terminal.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -62,12 +62,11 @@ impl<'a> Run<'a> {
             let events = Events::follow(&api, &prefix).await?;
             let mut feeds = Added { api, events, prefix, n_feeds: 0 };
             if wire.scenario.transport() == Transport::Source {
-                let sources: Vec<String> =
-                    (0..n_feeds).map(|idx| format!("mount:/{}", feeds.name(idx))).collect();
                 let of_mount = |idx| mount(&wire.server, &feeds.name(idx));
                 mounts = (0..n_feeds).map(of_mount).collect::<Result<_, _>>()?;
-                feeds.add(&sources, &wire.scenario.target.feed).await?;
             }
+            let sources = sources(&wire.scenario, &feeds, (n_feeds, wire.programme.rate))?;
+            feeds.add(&sources, &wire.scenario.target.feed).await?;
             added = Some(feeds);
         }
         let orders = Orders {
@@ -254,6 +253,19 @@ impl Added {
 /// Whether feeds are added over the API, and told of over it.
 fn is_added(scenario: &Scenario) -> bool {
     scenario.target.kind == TargetKind::Aircheck && scenario.transport() != Transport::WebSocket
+}
+
+/// What feeds are that nobody plays to until they are added; none where they are pulled.
+fn sources(
+    scenario: &Scenario,
+    feeds: &Added,
+    (n_feeds, rate): (usize, SampleRate),
+) -> Result<Vec<String>, Failure> {
+    match scenario.transport() {
+        Transport::Source => Ok((0..n_feeds).map(|idx| format!("mount:/{}", feeds.name(idx))).collect()),
+        Transport::Rtp => (0..n_feeds).map(|idx| Ok(rtp::source(rtp_of(scenario, idx)?, rate))).collect(),
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// Of the names of a run's feeds: no two runs alike, on one machine.

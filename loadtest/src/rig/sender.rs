@@ -1,5 +1,6 @@
 //! The thread that sends: all feeds of a run on one runtime of its own.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,10 +18,11 @@ use crate::failure::Failure;
 use crate::measure::Generator;
 use crate::pace::Punctuality;
 use crate::programme::{Programme, What};
-use crate::scenario::{Audio, AudioFrom, Codec, Scenario, TargetKind, Transport, name_of};
+use crate::scenario::{Audio, AudioFrom, Scenario, TargetKind, Transport, name_of};
 use crate::target::{Deepgram, Dialect, Vosk, WhisperLive};
-use crate::transport::encode::{Mp3, fitted, mp3, wav};
+use crate::transport::encode;
 use crate::transport::push::{self, Expects, PushOptions};
+use crate::transport::rtp::{self, Payload};
 use crate::transport::websocket::{self, WebSocketOptions};
 use crate::transport::{
     Feed, Note, Notes, Station, StationOptions, Tape, Weather, on_thread, real_time, thread_cpu,
@@ -46,10 +48,12 @@ pub(super) fn programme(scenario: &Scenario) -> Result<Programme, Failure> {
         }
         AudioFrom::Manifest(path) => Programme::read(path)?,
     };
-    let mut programme = if scenario.codec() == Codec::Mp3 { fitted(&programme) } else { programme };
+    let codec = scenario.codec();
+    let is_stream = matches!(scenario.transport(), Transport::Icecast | Transport::Source);
+    let mut programme = if is_stream { encode::fitted(&programme, codec) } else { programme };
     let is_told = |kind: EventKind| match kind {
         // An encoder rounds flat tops off: behind it nobody can see that they were there.
-        EventKind::AlertClipping if scenario.codec() == Codec::Mp3 => false,
+        EventKind::AlertClipping if !encode::is_lossless(codec) => false,
         // Servers of dialects tell words and nothing else.
         _ => scenario.transport() != Transport::WebSocket,
     };
@@ -67,35 +71,35 @@ pub(super) struct Tapes(Vec<Arc<Tape>>);
 impl Tapes {
     pub(super) fn new(scenario: &Scenario, programme: &Programme) -> Result<Self, Failure> {
         let piece = scenario.feeds.piece;
-        let tapes = match (scenario.transport(), scenario.codec()) {
-            (Transport::WebSocket, _) => {
+        let tapes = match scenario.transport() {
+            Transport::WebSocket => {
                 let dialect = dialect(scenario, &scenario.target.url(), None, programme.rate)?;
                 vec![Tape::for_dialect(programme, &*dialect, piece)?]
             }
-            (Transport::Icecast | Transport::Source, Codec::Mp3) => {
-                let cache = cache()?;
-                vec![mp3(programme, Mp3::Stereo128, &cache)?, mp3(programme, Mp3::Mono48, &cache)?]
-            }
-            (Transport::Icecast | Transport::Source, Codec::Wav) => vec![wav(programme)?],
-            (transport, codec) => {
-                let (transport, codec) = (name_of(&transport), name_of(&codec));
-                return Err(Failure::Usage(format!(
-                    "transport {transport} with codec {codec} is not built yet"
-                )));
-            }
+            Transport::Icecast | Transport::Source => encode::tapes(programme, scenario.codec(), &cache())?,
+            Transport::Rtp => vec![Payload::L16.tape(programme)?],
+            Transport::InProcess => vec![Tape::of_samples(programme, piece)?],
         };
         Ok(Self(tapes.into_iter().map(Arc::new).collect()))
+    }
+
+    /// The one that is played without a change.
+    pub(super) fn first(&self) -> Result<Arc<Tape>, Failure> {
+        self.0.first().cloned().ok_or_else(|| Failure::Usage("there is nothing to play".into()))
     }
 }
 
 /// Where encoded programmes are kept.
-fn cache() -> Result<PathBuf, Failure> {
+fn cache() -> PathBuf {
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
-    let folder = cache.unwrap_or_else(std::env::temp_dir).join("aircheck").join("loadtest");
-    let tried = format!("make {}", folder.display());
-    std::fs::create_dir_all(&folder).map_err(|error| Failure::runtime(&tried, error))?;
-    Ok(folder)
+    cache.unwrap_or_else(std::env::temp_dir).join("aircheck").join("loadtest")
+}
+
+/// Where feed `idx` goes by RTP.
+pub(super) fn rtp_of(scenario: &Scenario, idx: usize) -> Result<SocketAddr, Failure> {
+    let none = || Failure::Usage(format!("feeds.rtp: there is no port for feed {idx}"));
+    scenario.feeds.rtp(idx).ok_or_else(none)
 }
 
 fn dialect(
@@ -257,7 +261,16 @@ async fn play(
                 playing.spawn_local(push::play(feed, options, end.clone()));
             }
         }
-        _ => {
+        Transport::Rtp => {
+            for (idx, feed) in feeds.into_iter().enumerate() {
+                let to = rtp_of(&orders.scenario, idx)?;
+                playing.spawn_local(rtp::play(feed, Payload::L16, to, end.clone()));
+            }
+        }
+        Transport::InProcess => {
+            return Err(Failure::Usage("feeds.transport: in-process leads to no server".into()));
+        }
+        Transport::Icecast => {
             let burst = orders.scenario.feeds.burst;
             let extension = name_of(&orders.scenario.codec());
             let options = StationOptions { burst, extension, ..StationOptions::default() };
@@ -299,7 +312,11 @@ async fn failed(playing: &mut JoinSet<Result<(), Failure>>) -> Failure {
 }
 
 /// Counts punctuality from the start to the end of the time that counts, and lets others look.
-async fn count((start, end): (Instant, Instant), punctuality: &Punctuality, look: &watch::Sender<Generator>) {
+pub(super) async fn count(
+    (start, end): (Instant, Instant),
+    punctuality: &Punctuality,
+    look: &watch::Sender<Generator>,
+) {
     sleep_until(start.into()).await;
     punctuality.reset();
     let cpu = thread_cpu();

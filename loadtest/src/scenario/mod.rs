@@ -13,12 +13,12 @@ mod trouble;
 pub use disturbance::{Disturbance, Trouble};
 pub use duration::{parse_duration, show_duration};
 pub use objective::{
-    Absence, Bound, Compare, DEFAULTS, Judged, Objective, ObjectiveError, Quantile, Subject, Tally, lag,
-    unmet,
+    Absence, Bound, Compare, DEFAULTS, ENGINE_DEFAULTS, Judged, Objective, ObjectiveError, Quantile, Subject,
+    Tally, lag, unmet,
 };
 pub use read::Draft;
 pub(crate) use rules::cannot;
 pub use spec::{
-    Audio, AudioFrom, Bars, Codec, Feeds, Rounds, Scenario, Search, Target, TargetKind, Timing, Token,
-    Transport, Variant, name_of,
+    Audio, AudioFrom, Bars, Codec, Engine, Feeds, Rounds, Scenario, Search, Target, TargetKind, Timing,
+    Token, Transport, Variant, name_of,
 };

@@ -8,8 +8,8 @@ use super::section::{Flaw, Page, Places, Section};
 use super::spec::by_name;
 use super::trouble::parse_share;
 use super::{
-    Audio, AudioFrom, Bars, Disturbance, Feeds, Objective, Rounds, Scenario, Search, Target, Timing, Token,
-    Variant,
+    Audio, AudioFrom, Bars, Disturbance, Engine, Feeds, Objective, Rounds, Scenario, Search, Target, Timing,
+    Token, Variant,
 };
 use crate::failure::Failure;
 
@@ -51,6 +51,7 @@ fn scenario(root: &mut Section<'_>) -> Scenario {
         name: root.text("name").unwrap_or(base.name),
         seed: root.count("seed", 0).unwrap_or(base.seed),
         target: root.section("target", target),
+        engine: root.section("engine", engine),
         feeds: root.section("feeds", |section| feeds(section, base.feeds)),
         programme: root.section("programme", |section| audio(section, base.programme)),
         run: root.section("run", |section| timing(section, base.run)),
@@ -84,6 +85,10 @@ fn target(section: &mut Section<'_>) -> Target {
         pid: section.count("pid", 1),
         feed: section.free("feed"),
     }
+}
+
+fn engine(section: &mut Section<'_>) -> Engine {
+    Engine { workers: section.count("workers", 1), work: section.parsed("work", parse_duration) }
 }
 
 fn feeds(section: &mut Section<'_>, base: Feeds) -> Feeds {
@@ -296,6 +301,10 @@ feed = { profile = "small" }
     fn what_nobody_said_follows_from_the_rest() {
         let scenario = read("").unwrap();
         assert_eq!(scenario.objectives(), Objective::defaults());
+        let engine = read("[target]\nkind = \"engine\"\n[engine]\nworkers = 3\nwork = \"1ms\"").unwrap();
+        assert_eq!(engine.objectives(), Objective::engine_defaults());
+        assert_eq!((engine.engine.workers(), engine.engine.work()), (3, Duration::from_millis(1)));
+        assert!(scenario.engine.workers() > 0 && scenario.engine.work() > Duration::ZERO);
         assert_eq!(scenario.bars(), Bars { memory: None, files: None, lag: Some(10.0) });
         let known = read("[target]\npid = 7\n[soak]\nmemory_mib_per_hour = 3").unwrap();
         assert_eq!(known.bars(), Bars { memory: Some(3.0), files: Some(1.0), lag: Some(10.0) });
@@ -344,6 +353,8 @@ feed = { profile = "small" }
             names.push(scenario.name);
         }
         names.sort();
-        assert_eq!(names, ["capacity", "chaos", "peers-websocket", "probe", "smoke", "soak"]);
+        let shipped =
+            ["capacity", "chaos", "codecs", "engine", "peers-websocket", "probe", "rtp", "smoke", "soak"];
+        assert_eq!(names, shipped);
     }
 }

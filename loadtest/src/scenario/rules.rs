@@ -8,12 +8,16 @@ use url::Url;
 use super::duration::show_duration;
 use super::section::Flaw;
 use super::spec::name_of;
-use super::{Scenario, TargetKind, Transport, Trouble};
+use super::{Engine, Scenario, TargetKind, Transport, Trouble};
 
 /// Most feeds: each has a connection, and a process has 65 536 ports to an address.
 const FEEDS_MAX: usize = 10_000;
 /// Pieces of audio: below, the timer is what is measured; above, the cutting adds latency of its own.
 const PIECE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+/// Most threads of the engine: more than cores of any machine.
+const WORKERS_MAX: usize = 1_024;
+/// Most processor time for a second of audio: one feed is all that a worker can do.
+const WORK_MAX: Duration = Duration::from_secs(1);
 /// What stands for the address of a server that is started here.
 pub(super) const LISTEN: &str = "{listen}";
 
@@ -22,6 +26,7 @@ pub(super) fn flaws(scenario: &Scenario) -> Vec<Flaw> {
     let mut flaws = Vec::new();
     ways(scenario, &mut flaws);
     addresses(scenario, &mut flaws);
+    engine(scenario, &mut flaws);
     sizes(scenario, &mut flaws);
     chaos(scenario, &mut flaws);
     variants(scenario, &mut flaws);
@@ -48,26 +53,69 @@ fn ways(scenario: &Scenario, flaws: &mut Vec<Flaw>) {
         );
         flaws.push(Flaw::new("feeds.codec", message));
     }
-    match (transport, &scenario.feeds.rtp) {
-        (Transport::Rtp, None) => {
-            flaws.push(Flaw::new(
-                "feeds.rtp",
-                "missing, transport rtp needs the address of the first feed such as 127.0.0.1:5004",
-            ));
-        }
-        (Transport::Rtp, Some(address)) if address.parse::<std::net::SocketAddr>().is_err() => {
-            flaws.push(Flaw::new(
-                "feeds.rtp",
-                format!("\"{address}\", expected an address and a port such as 127.0.0.1:5004"),
-            ));
-        }
-        _ => {}
-    }
+    rtp(scenario, flaws);
     if kind != TargetKind::Aircheck && !scenario.target.feed.is_empty() {
         flaws.push(Flaw::new(
             "target.feed",
             format!("feeds are not added to {}, expected kind aircheck", name_of(&kind)),
         ));
+    }
+}
+
+/// Each feed has an address to go to.
+fn rtp(scenario: &Scenario, flaws: &mut Vec<Flaw>) {
+    let mut flaw = |message: String| flaws.push(Flaw::new("feeds.rtp", message));
+    match (scenario.transport(), &scenario.feeds.rtp) {
+        (Transport::Rtp, None) => {
+            flaw(
+                "missing, transport rtp needs the address of the first feed such as 127.0.0.1:5004"
+                    .to_owned(),
+            );
+        }
+        (Transport::Rtp, Some(address)) => match address.parse::<std::net::SocketAddr>() {
+            Err(_) => {
+                flaw(format!("\"{address}\", expected an address and a port such as 127.0.0.1:5004"));
+            }
+            Ok(_) => {
+                let last = scenario.feeds.n.and_then(|n| n.checked_sub(1));
+                if last.is_some_and(|last| scenario.feeds.rtp(last).is_none()) {
+                    flaw(format!("\"{address}\", there are not so many ports two apart from there on"));
+                }
+            }
+        },
+        (_, Some(_)) => flaw("nothing is sent there, expected transport rtp".to_owned()),
+        (_, None) => {}
+    }
+}
+
+/// What there is of the engine alone, and what there is not.
+fn engine(scenario: &Scenario, flaws: &mut Vec<Flaw>) {
+    let Engine { workers, work } = scenario.engine;
+    if scenario.target.kind != TargetKind::Engine {
+        let given = [("engine.workers", workers.is_some()), ("engine.work", work.is_some())];
+        for (key, _) in given.into_iter().filter(|(_, is_given)| *is_given) {
+            flaws.push(Flaw::new(key, "the engine is not run here, expected kind engine"));
+        }
+        return;
+    }
+    let target = &scenario.target;
+    let given = [
+        ("target.url", target.url.is_some()),
+        ("target.token", target.token.is_some()),
+        ("target.command", !target.command.is_empty()),
+        ("target.ready", target.ready.is_some()),
+        ("target.pid", target.pid.is_some()),
+    ];
+    for (key, _) in given.into_iter().filter(|(_, is_given)| *is_given) {
+        flaws.push(Flaw::new(key, "the engine is run in this process, without a wire, expected none"));
+    }
+    if let Some(workers) = workers.filter(|n| *n == 0 || *n > WORKERS_MAX) {
+        flaws.push(Flaw::new("engine.workers", format!("{workers}, expected 1 to {WORKERS_MAX}")));
+    }
+    if let Some(work) = work.filter(|work| *work > WORK_MAX) {
+        let (work, most) = (show_duration(work), show_duration(WORK_MAX));
+        flaws
+            .push(Flaw::new("engine.work", format!("{work} for a second of audio, expected at most {most}")));
     }
 }
 
@@ -78,12 +126,7 @@ fn names<T: ValueEnum>(choices: &[T]) -> String {
 fn addresses(scenario: &Scenario, flaws: &mut Vec<Flaw>) {
     let target = &scenario.target;
     let schemes: &[&str] = match target.kind {
-        TargetKind::Engine => {
-            if target.url.is_some() {
-                flaws.push(Flaw::new("target.url", "the engine is run without a wire, expected none"));
-            }
-            return;
-        }
+        TargetKind::Engine => return,
         TargetKind::Aircheck => &["http", "https"],
         TargetKind::Deepgram | TargetKind::WhisperLive | TargetKind::Vosk => &["ws", "wss"],
     };
@@ -188,8 +231,14 @@ pub(crate) fn cannot(scenario: &Scenario, trouble: Trouble) -> Option<&'static s
         Trouble::Disconnect if matches!(scenario.transport(), Transport::Rtp | Transport::InProcess) => {
             Some("needs a transport with connections")
         }
+        Trouble::Change if !matches!(scenario.transport(), Transport::Icecast | Transport::Source) => {
+            Some("needs transport icecast or source: nothing else can be of another codec")
+        }
         Trouble::SlowSink(_) if scenario.transport() == Transport::InProcess => {
             Some("needs a transport with connections")
+        }
+        Trouble::Garbage(_) if scenario.transport() == Transport::InProcess => {
+            Some("the engine alone does not look into its audio")
         }
         _ => None,
     }
@@ -242,6 +291,15 @@ mod tests {
                 "x:1:2: feeds.rtp: missing, transport rtp needs the address of the first feed such as 127.0.0.1:5004",
             ],
         );
+        check("[feeds]\ntransport = \"rtp\"\nrtp = \"127.0.0.1:5004\"", &[]);
+        check(
+            "[feeds]\nn = 9\ntransport = \"rtp\"\nrtp = \"127.0.0.1:65520\"",
+            &["x:4:1: feeds.rtp: \"127.0.0.1:65520\", there are not so many ports two apart from there on"],
+        );
+        check(
+            "[feeds]\nrtp = \"127.0.0.1:5004\"",
+            &["x:2:1: feeds.rtp: nothing is sent there, expected transport rtp"],
+        );
         check(
             "[target]\nkind = \"deepgram\"\nfeed = { profile = \"a\" }",
             &["x:3:1: target.feed: feeds are not added to deepgram, expected kind aircheck"],
@@ -272,11 +330,41 @@ mod tests {
         check("[target]\nkind = \"engine\"", &[]);
         check(
             "[target]\nkind = \"engine\"\nurl = \"ws://h\"",
-            &["x:3:1: target.url: the engine is run without a wire, expected none"],
+            &["x:3:1: target.url: the engine is run in this process, without a wire, expected none"],
         );
         check(
             "[probe]\nlisten = \"9464\"",
             &["x:2:1: probe.listen: \"9464\", expected an address and a port such as 127.0.0.1:9464"],
+        );
+    }
+
+    #[test]
+    fn the_engine_is_run_here_and_nowhere_else() {
+        check(
+            "[engine]\nwork = \"1ms\"",
+            &["x:2:1: engine.work: the engine is not run here, expected kind engine"],
+        );
+        let engine = "[target]\nkind = \"engine\"";
+        check(
+            &format!("{engine}\npid = 7\n[engine]\nworkers = 2000\nwork = \"2s\""),
+            &[
+                "x:3:1: target.pid: the engine is run in this process, without a wire, expected none",
+                "x:5:1: engine.workers: 2000, expected 1 to 1024",
+                "x:6:1: engine.work: 2s for a second of audio, expected at most 1s",
+            ],
+        );
+        let chaos = |trouble: &str| format!("{engine}\n[[chaos]]\nat = \"1s\"\ntrouble = \"{trouble}\"");
+        check(&chaos("burst 1s"), &[]);
+        let place = "x:5:1: chaos[0].trouble";
+        check(
+            &chaos("change"),
+            &[&format!(
+                "{place}: change: needs transport icecast or source: nothing else can be of another codec"
+            )],
+        );
+        check(
+            &chaos("garbage 1s"),
+            &[&format!("{place}: garbage 1s: the engine alone does not look into its audio")],
         );
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub struct Scenario {
     pub seed: u64,
     /// The server.
     pub target: Target,
+    /// How the engine is run, where it alone is measured.
+    pub engine: Engine,
     /// What plays into it.
     pub feeds: Feeds,
     /// What they play.
@@ -73,8 +76,17 @@ pub enum TargetKind {
     WhisperLive,
     /// vosk-server.
     Vosk,
-    /// Aircheck's operators in a process of their own, without any wire.
+    /// The engine of Aircheck alone, in this process: its lanes and workers, with a stand-in for what they do.
     Engine,
+}
+
+/// How the engine is run in this process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Engine {
+    /// Worker threads. `None`: see [`Engine::workers`].
+    pub workers: Option<usize>,
+    /// Processor time that a second of a feed's audio costs a worker. `None`: see [`Engine::work`].
+    pub work: Option<Duration>,
 }
 
 /// A secret: its value is not shown.
@@ -213,6 +225,7 @@ impl Default for Scenario {
             name: "unnamed".to_owned(),
             seed: 1,
             target: Target::default(),
+            engine: Engine::default(),
             feeds: Feeds {
                 n: None,
                 transport: None,
@@ -262,10 +275,15 @@ impl Scenario {
         scenario
     }
 
-    /// What has to be true: the budgets of Aircheck's events unless something else was said.
+    /// What has to be true: the budgets of Aircheck's events unless something else was said, and of the engine alone what is
+    /// left of them for it.
     #[must_use]
     pub fn objectives(&self) -> Vec<Objective> {
-        self.slo.clone().unwrap_or_else(Objective::defaults)
+        let defaults = match self.target.kind {
+            TargetKind::Engine => Objective::engine_defaults,
+            _ => Objective::defaults,
+        };
+        self.slo.clone().unwrap_or_else(defaults)
     }
 
     /// What may grow in a soak: 1 MiB, 1 file and 10 ms an hour unless something else was said. Memory and files of a
@@ -287,6 +305,32 @@ impl Scenario {
     #[must_use]
     pub fn codec(&self) -> Codec {
         self.feeds.codec.unwrap_or(self.transport().codec())
+    }
+}
+
+impl Engine {
+    /// Worker threads: one for each core but one, which is for the feeds, unless something else was said.
+    #[must_use]
+    pub fn workers(self) -> usize {
+        let n_cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        self.workers.unwrap_or(n_cores.saturating_sub(1)).max(1)
+    }
+
+    /// Processor time for a second of audio: unless something else was said 4 ms, which is what one more feed without speech
+    /// costs Aircheck (README.md, "Measured").
+    #[must_use]
+    pub fn work(self) -> Duration {
+        self.work.unwrap_or(Duration::from_millis(4))
+    }
+}
+
+impl Feeds {
+    /// Address that feed `idx` is sent to by RTP. `None`: there is no address to begin with, or no port left.
+    #[must_use]
+    pub fn rtp(&self, idx: usize) -> Option<SocketAddr> {
+        let first: SocketAddr = self.rtp.as_ref()?.parse().ok()?;
+        let port = first.port().checked_add(u16::try_from(idx.checked_mul(2)?).ok()?)?;
+        Some(SocketAddr::new(first.ip(), port))
     }
 }
 
@@ -320,7 +364,7 @@ impl TargetKind {
             Self::Deepgram => ("ws", 8080, "/v1/listen"),
             Self::WhisperLive => ("ws", 9090, ""),
             Self::Vosk => ("ws", 2700, ""),
-            Self::Engine => return String::new(),
+            Self::Engine => return "this process".to_owned(),
         };
         let address = if is_started_here { "{listen}".to_owned() } else { format!("127.0.0.1:{port}") };
         format!("{scheme}://{address}{path}")

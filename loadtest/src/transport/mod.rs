@@ -10,12 +10,15 @@
 //! | `Stall` | new leg | `Lost` from [`StationOptions::notices_after`] on, else new leg | `Lost` |
 //! | `Burst` | leg with `held_until` | the same | the same |
 //! | `Disconnect` | new session at 0; what was due meanwhile follows | goes on; what the burst does not hold and nobody fetched is expected all the same | nothing |
-//! | `Change` | as `Disconnect` | as `Disconnect` | nothing |
+//! | `Change` | as `Disconnect` | without a burst, and what nobody fetched is `Lost` | nothing |
 //! | `Scramble` | new legs | new legs | `Lost`; what comes late or twice changes nothing |
 //! | `Garbage` | `Lost` | `Lost`, if the server counts it as time | `Lost` |
 //! | `Jitter` | nothing: audio is due as planned, so it may be told `by` early | the same | the same |
 //! | `Drift` | a new leg each millisecond | the same | the same |
 //! | `SlowSink` | nothing | nothing | nothing |
+//!
+//! On mounts, audio in Ogg says itself when it is heard, so what was not sent is `Lost`, however short the pause.
+//! [`in_process`] tells nothing of all this: nobody counts media time there.
 
 mod course;
 pub mod encode;

@@ -56,7 +56,14 @@ pub(super) struct Outgoing {
     is_noise: bool,
 }
 
-/// What a server's media time is.
+impl Outgoing {
+    /// When it was due: not before it was let go.
+    pub(super) fn due(&self) -> Instant {
+        self.held_until.map_or(self.due, |until| until.max(self.due))
+    }
+}
+
+/// What a server's media time is. Where the audio itself is stamped, as in Ogg, that comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
     /// The audio that it got, end to end.
@@ -91,6 +98,10 @@ pub(super) struct Player {
     clock: Clock,
     /// On a new connection of a stitched stream, until something is sent that had not been sent before.
     is_rejoining: bool,
+    /// What was played before the last change is nothing that can be played again.
+    is_changed: bool,
+    /// So the connection began with nothing old.
+    is_cut: bool,
     /// The server that counted media time is gone.
     is_forgotten: bool,
     /// First piece that was not sent, ever.
@@ -124,6 +135,8 @@ impl Player {
             course: Course::new(notes, idx, tape.round(), piece),
             clock,
             is_rejoining: false,
+            is_changed: false,
+            is_cut: false,
             is_forgotten: false,
             tapes,
             tape_idx: 0,
@@ -183,10 +196,12 @@ impl Player {
     }
 
     /// The outbox is to hold the pieces from `burst` before the live edge, and playing goes on from there; for listeners that
-    /// come. `held`: what was due before was not meant to be sent before.
+    /// come. After a change there are none before: a station whose encoder is another has nothing old to send. `held`: what was due before was not meant to be sent before.
     pub(super) fn tune(&mut self, burst: Duration, held: bool) {
         let edge = self.pacer.edge();
         let piece = self.pacer.piece().to_duration();
+        self.is_cut = std::mem::take(&mut self.is_changed);
+        let burst = if self.is_cut { Duration::ZERO } else { burst };
         let n_pieces = u64::try_from(burst.as_nanos() / piece.as_nanos().max(1)).unwrap_or(u64::MAX);
         self.outbox.clear();
         self.burst.clear();
@@ -227,11 +242,13 @@ impl Player {
     /// So much was not sent before what is sent now.
     fn account_for(&mut self, missing: MediaTime) {
         let is_missed = match self.clock {
+            _ if self.is_rejoining => true,
+            _ if self.tape().is_stamped() => true,
             Clock::Counted => false,
             Clock::Stitched(after) => missing.to_duration() >= after,
             Clock::Stamped => true,
         };
-        if self.is_rejoining {
+        if self.is_rejoining && !self.is_cut {
             self.course.away(missing);
         } else if is_missed && missing > MediaTime::ZERO {
             self.course.missed(missing);
@@ -266,6 +283,7 @@ impl Player {
     /// From here on the next tape; what waits to be sent, too.
     fn change(&mut self) {
         self.tape_idx += 1;
+        self.is_changed = true;
         let tape = Arc::clone(self.tape());
         for outgoing in self.outbox.iter_mut().chain(&mut self.burst).chain(&mut self.swapped) {
             outgoing.bytes = tape.piece(self.tape_start + outgoing.idx);

@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use engine::time::SampleRate;
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 
@@ -66,6 +67,13 @@ impl Payload {
             PACKET.as_millis()
         )
     }
+}
+
+/// The source of a feed of Aircheck that is sent to `to` in L16, mono, at `rate`.
+#[must_use]
+pub fn source(to: SocketAddr, rate: SampleRate) -> String {
+    let (hz, number) = (rate.hz(), Payload::L16.number(rate.hz()));
+    format!("rtp://{to}?encoding=L16&rate={hz}&channels=1&payload={number}")
 }
 
 /// Sends a feed to `to` until `end` is true. Its tapes are those of `payload`.
@@ -153,7 +161,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::sync::Arc;
 
-    use engine::time::{MediaTime, SampleRate};
+    use engine::time::MediaTime;
 
     use super::*;
     use crate::scenario::Trouble;
@@ -185,6 +193,8 @@ mod tests {
             sdp.contains("m=audio 5004 RTP/AVP 96\r\na=rtpmap:96 L16/16000/1\r\na=ptime:10\r\n"),
             "{sdp}"
         );
+        let source = source("[::1]:5006".parse().unwrap(), SampleRate::HZ_16000);
+        assert_eq!(source, "rtp://[::1]:5006?encoding=L16&rate=16000&channels=1&payload=96");
     }
 
     #[tokio::test]

@@ -1,10 +1,12 @@
 //! A programme as bytes ready to be sent, once for all feeds: what a piece costs is a slice. Encodes nothing itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use engine::time::{MediaTime, SampleRate};
 
+use super::encode::Page;
 use crate::failure::Failure;
 use crate::programme::Programme;
 use crate::target::Dialect;
@@ -15,15 +17,22 @@ pub const PIECE: Duration = Duration::from_millis(50);
 /// See the module. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Tape {
-    /// A round, and as much of its beginning again as a piece is long: no piece is cut in two.
-    bytes: Bytes,
-    round_bytes: usize,
-    piece_bytes: usize,
+    audio: Audio,
     round: MediaTime,
     piece: MediaTime,
     rate: SampleRate,
     head: Bytes,
     media_type: &'static str,
+}
+
+#[derive(Clone, Debug)]
+enum Audio {
+    /// A round, and as much of its beginning again as a piece is long: no piece is cut in two.
+    Samples { bytes: Bytes, round_bytes: usize, piece_bytes: usize },
+    /// The encoded pieces of a round.
+    Pieces(Arc<[Bytes]>),
+    /// The same as pages of Ogg, `ticks` long each, which are numbered as they are sent.
+    Pages { pages: Arc<[Page]>, ticks: u64 },
 }
 
 impl Tape {
@@ -34,6 +43,12 @@ impl Tape {
         piece: Duration,
     ) -> Result<Self, Failure> {
         Self::raw(programme, &dialect.audio(&programme.samples), piece)
+    }
+
+    /// Samples of 16 bits, little-endian, in pieces at most as long as `piece`.
+    pub fn of_samples(programme: &Programme, piece: Duration) -> Result<Self, Failure> {
+        let bytes: Bytes = programme.samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        Self::raw(programme, &bytes, piece)
     }
 
     /// The programme's samples as `bytes`, cut into pieces of a whole number of samples, at most as long as `piece`.
@@ -48,9 +63,11 @@ impl Tape {
         }
         let piece = MediaTime::from_frames(piece_samples as u64, rate);
         Ok(Self {
-            bytes: with_seam(bytes, piece_samples * sample_bytes),
-            round_bytes: bytes.len(),
-            piece_bytes: piece_samples * sample_bytes,
+            audio: Audio::Samples {
+                bytes: with_seam(bytes, piece_samples * sample_bytes),
+                round_bytes: bytes.len(),
+                piece_bytes: piece_samples * sample_bytes,
+            },
             round: programme.length(),
             piece,
             rate,
@@ -65,26 +82,39 @@ impl Tape {
         Self { head, media_type, ..self }
     }
 
-    /// Encoded frames of equal length in bytes and in time.
-    pub(super) fn frames(frames: &Bytes, frame_bytes: usize, frame: MediaTime, per_piece: usize) -> Self {
-        let n_frames = (frames.len() / frame_bytes.max(1)) as u64;
+    /// A round of encoded pieces, each as long as `piece`.
+    pub(super) fn encoded(pieces: Vec<Bytes>, piece: MediaTime, media_type: &'static str) -> Self {
+        let n_pieces = pieces.len() as u64;
         Self {
-            bytes: with_seam(frames, frame_bytes * per_piece),
-            round_bytes: frames.len(),
-            piece_bytes: frame_bytes * per_piece,
-            round: MediaTime::from_flicks(n_frames * frame.flicks()),
-            piece: MediaTime::from_flicks(per_piece as u64 * frame.flicks()),
+            audio: Audio::Pieces(pieces.into()),
+            round: MediaTime::from_flicks(n_pieces * piece.flicks()),
+            piece,
             rate: SampleRate::HZ_16000,
             head: Bytes::new(),
-            media_type: "audio/mpeg",
+            media_type,
         }
+    }
+
+    /// The same as pages of Ogg behind those of `head`, each `ticks` of its codec's clock long.
+    pub(super) fn paged(pages: Vec<Page>, ticks: u64, piece: MediaTime, head: Bytes) -> Self {
+        let unpaged = Self::encoded(vec![Bytes::new(); pages.len()], piece, "audio/ogg");
+        Self { audio: Audio::Pages { pages: pages.into(), ticks }, head, ..unpaged }
     }
 
     /// Piece `idx`, counted on over all rounds.
     #[must_use]
     pub fn piece(&self, idx: u64) -> Bytes {
-        let from = (u128::from(idx) * self.piece_bytes as u128 % self.round_bytes as u128) as usize;
-        self.bytes.slice(from..from + self.piece_bytes)
+        match &self.audio {
+            Audio::Samples { bytes, round_bytes, piece_bytes } => {
+                let from = (u128::from(idx) * *piece_bytes as u128 % *round_bytes as u128) as usize;
+                bytes.slice(from..from + piece_bytes)
+            }
+            Audio::Pieces(pieces) => nth(pieces, idx).cloned().unwrap_or_default(),
+            Audio::Pages { pages, ticks } => {
+                let page = nth(pages, idx);
+                page.map(|page| page.of_audio(idx, (idx + 1).saturating_mul(*ticks))).unwrap_or_default()
+            }
+        }
     }
 
     /// Where piece `idx` begins, counted on over all rounds.
@@ -105,10 +135,10 @@ impl Tape {
         self.piece
     }
 
-    /// Bytes of a piece.
+    /// Whether the audio itself says when it is heard: what is left out of it shows.
     #[must_use]
-    pub const fn piece_bytes(&self) -> usize {
-        self.piece_bytes
+    pub const fn is_stamped(&self) -> bool {
+        matches!(self.audio, Audio::Pages { .. })
     }
 
     /// Length of a round.
@@ -136,6 +166,11 @@ impl Tape {
     }
 }
 
+/// Round and round.
+fn nth<T>(round: &[T], idx: u64) -> Option<&T> {
+    round.get(usize::try_from(idx % (round.len() as u64).max(1)).ok()?)
+}
+
 fn with_seam(round: &Bytes, piece_bytes: usize) -> Bytes {
     round.iter().copied().cycle().take(round.len() + piece_bytes).collect()
 }
@@ -156,7 +191,7 @@ mod tests {
         for n_samples in [300, 800, 1_000, 16_000] {
             let (programme, bytes) = programme(n_samples);
             let tape = Tape::raw(&programme, &bytes, PIECE).unwrap();
-            assert_eq!((tape.piece_bytes(), tape.piece_length()), (1_600, MediaTime::from_millis(50)));
+            assert_eq!((tape.piece(7).len(), tape.piece_length()), (1_600, MediaTime::from_millis(50)));
             let played: Vec<u8> = (0..100).flat_map(|idx| tape.piece(idx)).collect();
             let expected: Vec<u8> = bytes.iter().copied().cycle().take(160_000).collect();
             assert!(played == expected, "{n_samples}");
@@ -168,7 +203,7 @@ mod tests {
         let (mut programme, bytes) = programme(22_050);
         programme.rate = SampleRate::new(22_050).unwrap();
         let tape = Tape::raw(&programme, &bytes, PIECE).unwrap();
-        assert_eq!(tape.piece_bytes(), 2 * 1_102);
+        assert_eq!(tape.piece(7).len(), 2 * 1_102);
         assert_eq!(tape.position(11_025), MediaTime::from_secs(551));
     }
 

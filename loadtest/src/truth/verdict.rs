@@ -69,7 +69,7 @@ impl Terms {
         let budget = |kind| self.budgets.of(kind).map(|budget| budget.duration());
         match figure {
             Figure::WordFirstSeen => Some(budget(EventKind::TranscriptPartial)? + STEP),
-            Figure::WordFinal => None,
+            Figure::WordFinal | Figure::BlockTaken => None,
             Figure::Final => Some(budget(EventKind::TranscriptFinal)? + ENDPOINT),
             Figure::Alert(kind) => budget(kind),
         }

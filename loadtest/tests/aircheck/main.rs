@@ -11,7 +11,7 @@ use loadtest::failure::Failure;
 use loadtest::measure::{Figure, Measurement};
 use loadtest::mode::{Load, Rig, Stop};
 use loadtest::rig::Wire;
-use loadtest::scenario::{Codec, Disturbance, Scenario, Trouble};
+use loadtest::scenario::{Codec, Disturbance, Feeds, Scenario, Trouble};
 
 /// The program, as it is now: with what `make test` builds, so that this builds nothing anew.
 fn aircheck() -> String {
@@ -58,6 +58,25 @@ fn what_is_said_and_wrong_with_the_audio_is_told() {
     let alerts = run.score.figures.keys().filter(|figure| matches!(figure, Figure::Alert(_)));
     assert_eq!(alerts.count(), 2, "{:?}", run.score.figures.keys());
     assert!(run.machine.len() > 10 && run.stages.iter().any(|(name, _)| name == "recognise"));
+}
+
+#[test]
+fn every_codec_is_heard_where_it_lies_and_so_is_what_it_changes_to() {
+    for codec in [Codec::Mp3, Codec::Aac, Codec::Opus, Codec::Flac] {
+        let scenario =
+            Scenario { feeds: Feeds { codec: Some(codec), ..scenario(&[]).feeds }, ..scenario(&[]) };
+        let mut rig = Wire::new(&scenario, &Stop::default()).unwrap();
+        let change = Disturbance { at: Duration::from_secs(8), trouble: Trouble::Change, share: 1.0 };
+        let (warm_up, length) = (Duration::from_secs(3), Duration::from_secs(25));
+        let load = Load { n_feeds: 2, warm_up, length, disturbances: vec![change] };
+        let run = rig.run(&load, &mut |_| {}).unwrap();
+        let words = run.score.words;
+        // Where words lie is what matters here: those that are told elsewhere are early, or never come.
+        assert!(words.n_said > 40 && words.n_deleted * 2 < words.n_said, "{codec:?}: {words:?}");
+        for (figure, (_, counts)) in &run.score.figures {
+            assert_eq!((counts.n_wrong, counts.n_early), (0, 0), "{codec:?} {figure:?}");
+        }
+    }
 }
 
 #[test]

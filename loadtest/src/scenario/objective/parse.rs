@@ -28,8 +28,8 @@ const NUMBERS: [(&str, Subject); 4] = [
     ("words.retracted", Subject::WordsRetracted),
 ];
 
-/// Figures of words and text.
-const TEXT_FIGURES: [Figure; 3] = [Figure::WordFirstSeen, Figure::WordFinal, Figure::Final];
+/// Figures other than alerts.
+const FIGURES: [Figure; 4] = [Figure::WordFirstSeen, Figure::WordFinal, Figure::Final, Figure::BlockTaken];
 
 impl FromStr for Objective {
     type Err = ObjectiveError;
@@ -85,8 +85,8 @@ fn subject(text: &str) -> Result<(Subject, Absence), Wrong<'_>> {
 }
 
 fn figure(name: &str) -> Option<Figure> {
-    let text = TEXT_FIGURES.into_iter().find(|figure| figure.name() == name);
-    text.or_else(|| alerts().find(|kind| kind.name() == name).map(Figure::Alert))
+    let other = FIGURES.into_iter().find(|figure| figure.name() == name);
+    other.or_else(|| alerts().find(|kind| kind.name() == name).map(Figure::Alert))
 }
 
 /// Event types that have edges.
@@ -97,7 +97,7 @@ fn alerts() -> impl Iterator<Item = EventKind> {
 
 fn no_figure(name: &str) -> String {
     let numbers = NUMBERS.into_iter().map(|(name, _)| name);
-    let figures = TEXT_FIGURES.into_iter().map(Figure::name).chain(alerts().map(EventKind::name));
+    let figures = FIGURES.into_iter().map(Figure::name).chain(alerts().map(EventKind::name));
     let all: Vec<&str> = numbers.chain(figures).collect();
     match nearest(name, all.iter().copied()) {
         Some(meant) => format!("\"{name}\" is nothing that is measured; did you mean \"{meant}\"?"),
@@ -166,6 +166,7 @@ mod tests {
             "alert.dead_air:duplicate<=2",
             "alert.dead_air:early==0",
             "transcript.final:p50>1us",
+            "block.taken:p99<20ms",
         ] {
             assert_eq!(text.parse::<Objective>().unwrap().to_string(), text);
         }
@@ -204,7 +205,7 @@ mod tests {
         check(
             "müll<=1",
             "1: \"müll\" is nothing that is measured, expected one of coverage, wer, words.lost, \
-            words.retracted, word.first_seen, word.final, transcript.final, alert.dead_air, alert.clipping, \
+            words.retracted, word.first_seen, word.final, transcript.final, block.taken, alert.dead_air, alert.clipping, \
             alert.phase, alert.mono, alert.channel_lost, alert.loudness, segment",
         );
     }

@@ -247,6 +247,25 @@ mod tests {
         assert!(legs.iter().all(|leg| (leg.0, leg.2) == (0, legs[0].2)), "{legs:?}");
     }
 
+    #[tokio::test]
+    async fn who_comes_back_after_a_change_hears_nothing_old() {
+        let ((before, after), notes) = check(|address, setup| async move {
+            let (mut stream, _) = tune_in(&address, "/feed-0.mp3").await;
+            let mut before = take(&mut stream, BURST_PIECES + 5).await;
+            setup.weather.set(Trouble::Change).unwrap();
+            stream.read_to_end(&mut before).await.unwrap();
+            let (mut stream, _) = tune_in(&address, "/feed-0.mp3").await;
+            (before, take(&mut stream, 5).await)
+        })
+        .await;
+        let n_before = before.len() / PIECE_BYTES;
+        assert!(first_piece(&after) >= first_piece(&before) + n_before, "{n_before}");
+        // What nobody could fetch is not expected; where media time lies does not change.
+        assert!(notes.iter().any(|note| matches!(note.what, Noted::Lost(_))), "{notes:?}");
+        let legs = legs(&notes);
+        assert!(legs.iter().all(|leg| (leg.0, leg.2) == (0, legs[0].2)), "{legs:?}");
+    }
+
     fn left_at(notes: &[Note]) -> engine::time::MediaTime {
         notes
             .iter()
