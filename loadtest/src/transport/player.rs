@@ -87,6 +87,8 @@ pub(super) struct Player {
     is_rejoining: bool,
     /// The server that counted media time is gone.
     is_forgotten: bool,
+    /// What is sent is coded in another way than what was sent before.
+    is_unlike: bool,
     /// First piece that was not sent, ever.
     next_idx: u64,
     pub(super) outbox: VecDeque<Outgoing>,
@@ -120,6 +122,7 @@ impl Player {
             clock,
             is_rejoining: false,
             is_forgotten: false,
+            is_unlike: false,
             tapes,
             tape_idx: 0,
             next_idx: 0,
@@ -192,7 +195,13 @@ impl Player {
             self.course.begin_session();
             self.next_idx = 0;
         }
-        let held_until = (held || is_anew).then(now);
+        // What is coded in another way cannot be known again: it is new audio to the server, old as it is.
+        let is_unlike = std::mem::take(&mut self.is_unlike) && n_pieces > 0 && !is_anew;
+        if is_unlike {
+            self.is_rejoining = false;
+            self.next_idx = edge.saturating_sub(n_pieces);
+        }
+        let held_until = (held || is_anew || is_unlike).then(now);
         for idx in edge.saturating_sub(n_pieces)..edge {
             let outgoing = self.outgoing(idx, self.pacer.due(idx), held_until);
             self.outbox.push_back(outgoing);
@@ -261,6 +270,7 @@ impl Player {
     /// From here on the next tape; what waits to be sent, too.
     fn change(&mut self) {
         self.tape_idx += 1;
+        self.is_unlike = self.tapes.len() > 1;
         let tape = Arc::clone(self.tape());
         for outgoing in self.outbox.iter_mut().chain(&mut self.burst).chain(&mut self.swapped) {
             outgoing.bytes = tape.piece(self.tape_start + outgoing.idx);
@@ -382,6 +392,29 @@ mod tests {
         assert_eq!(turns.concat().len(), 5_002);
         // 200 ppm of 10 s are 2 ms, and a leg is exact to 1 ms.
         assert_eq!(legs(&notes).len(), 2, "{:?}", legs(&notes));
+    }
+
+    /// Legs of a listener that comes back to a burst of four pieces because of `trouble`, ten pieces after it came.
+    async fn come_back(trouble: Trouble) -> Vec<(u32, u64, u64)> {
+        let (setup, feed, mut told) = testing::feed();
+        let mut player = Player::new(feed, Clock::Stitched(PIECE * 1_000)).unwrap();
+        let pour = |player: &mut Player| (0..player.outbox.len()).for_each(|_| player.sent());
+        for _ in 0..10 {
+            player.next().await;
+            pour(&mut player);
+        }
+        setup.weather.set(trouble).unwrap();
+        assert_eq!(player.next().await, Step::Reconnect);
+        player.tune(PIECE * 4, false);
+        pour(&mut player);
+        legs(&testing::notes(&mut told))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn old_audio_is_known_again_unless_it_is_coded_anew() {
+        assert_eq!(come_back(Trouble::Disconnect).await, [(0, 0, 0)]);
+        // Pieces 7 to 10 follow piece 9: the programme is three pieces behind from there on.
+        assert_eq!(come_back(Trouble::Change).await[1], (0, 10, testing::N_PIECES - 3));
     }
 
     #[tokio::test(start_paused = true)]

@@ -199,6 +199,7 @@ fn frontier() -> Frontier {
     }
     variants.push(Point {
         variant: "base-f16, beam 8".to_owned(),
+        values: [("model".to_owned(), "base-f16".into())].into(),
         failure: Some("429 Too Many Requests: no room".to_owned()),
         ..Point::default()
     });
@@ -212,7 +213,7 @@ fn a_frontier_draws_two_and_two_and_says_who_is_best() {
     let frontier = frontier();
     let html = frontier_page(&frontier);
     check_tags(&html);
-    assert!(!html.contains("NaN") && !html.contains("inf"));
+    assert!(!html.contains("NaN") && !html.contains("\"inf"));
     // The one without numbers is only in the table.
     assert_eq!(html.matches("<circle class=\"dot s0").count(), 3 * 4 + 3);
     assert_eq!(html.matches("<circle").count(), 3 * (16 + 4));
