@@ -54,7 +54,7 @@ struct Seat {
     judge: Judge,
     /// Where its last connection was over.
     left: MediaTime,
-    /// Up to where the server told everything, by its own word.
+    /// Up to where it was said for good what was said.
     told: MediaTime,
     /// There will be no more of it: the server counts anew.
     is_over: bool,
@@ -62,8 +62,6 @@ struct Seat {
 
 /// Gaps in which the server itself was away.
 const CRASH: &str = "crash";
-/// Events that tell up to where everything was told.
-const HEARTBEAT: &str = "heartbeat";
 
 impl Jury {
     /// `goes_on`: media time goes on when a connection is over and another one made.
@@ -210,12 +208,9 @@ impl Jury {
 
 impl Seat {
     fn hear(&mut self, observed: Observed) {
-        let told = match &observed.what {
-            Observation::Final(words) => words.span,
-            Observation::Other { name, span } if name == HEARTBEAT => *span,
-            _ => None,
-        };
-        self.told = self.told.max(told.map_or(MediaTime::ZERO, |span| span.end));
+        if let Observation::Final(words) = &observed.what {
+            self.told = self.told.max(words.span.map_or(MediaTime::ZERO, |span| span.end));
+        }
         self.judge.hear(observed);
     }
 }

@@ -35,7 +35,7 @@ fn a_search_that_is_interrupted_leaves_what_it_measured_until_then() {
     let target = format!("ws://{}/v1/listen", parrot.address);
     let mut search = Command::new(env!("CARGO_BIN_EXE_aircheck-loadtest"))
         .args(["find-max", "--kind", "deepgram", "--target", &target, "--from", "2", "--warm-up", "0s"])
-        .args(["--length", "1h", "--grace", "1s", "--slo", "words.lost<=100000", "--out"])
+        .args(["--length", "2m", "--grace", "1s", "--slo", "words.lost<=100000", "--out"])
         .arg(&out)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -50,6 +50,6 @@ fn a_search_that_is_interrupted_leaves_what_it_measured_until_then() {
     assert!(last.contains("interrupted: the numbers are of what was played until then"), "{last}");
     let report = Report::read(&out.join("report.json")).unwrap();
     assert_eq!((report.mode.as_str(), report.n_feeds, report.capacity), ("find-max", 2, None));
-    assert!(report.length_s < 3_600.0 && report.generator.pieces > 0, "{} s", report.length_s);
+    assert!(report.length_s < 120.0 && report.generator.pieces > 0, "{} s", report.length_s);
     assert!(report.verdict == Verdict::Met || report.generator.saturated, "{:?}", report.verdict);
 }
