@@ -90,11 +90,13 @@ fn groups(frontier: &Frontier) -> (Vec<usize>, Vec<String>) {
             })
         };
         let groups: Vec<usize> = frontier.variants.iter().map(of).collect();
-        (groups, names.iter().map(|name| format!("{axis} {name}")).collect::<Vec<_>>())
+        (groups, names.iter().map(|name| format!("{axis} {name}")).collect::<Vec<_>>(), names)
     });
-    // The axis of the most values says the most.
-    let axes = axes.filter(|(_, names)| (2..=N_SERIES).contains(&names.len()));
-    axes.max_by_key(|(_, names)| names.len())
+    // The axis of the most values says the most; among these one of names, not of numbers.
+    let axes = axes.filter(|(_, names, _)| (2..=N_SERIES).contains(&names.len()));
+    let is_named = |names: &[String]| names.iter().all(|name| name.parse::<f64>().is_err());
+    axes.max_by_key(|(_, names, values)| (names.len(), is_named(values)))
+        .map(|(groups, names, _)| (groups, names))
         .unwrap_or_else(|| (vec![0; frontier.variants.len()], Vec::new()))
 }
 
