@@ -11,7 +11,7 @@ pub mod whisper;
 
 pub use checks::check_request;
 pub use recognizer::{
-    CONTEXT_FRAMES_MAX, CONTEXT_FRAMES_MIN, CONTEXT_FRAMES_PER_SECOND, DecodeOptions, RecognizeError,
-    Recognizer, SAMPLE_RATE_HZ, Transcription, Word, fitted_context,
+    CONTEXT_FRAMES_MARGIN, CONTEXT_FRAMES_MAX, CONTEXT_FRAMES_MIN, CONTEXT_FRAMES_PER_SECOND, DecodeOptions,
+    RecognizeError, Recognizer, SAMPLE_RATE_HZ, Transcription, Word, fitted_context, wider_context,
 };
 pub use scripted::{Fault, Scripted};

@@ -55,13 +55,22 @@ pub const CONTEXT_FRAMES_MAX: u32 = 1_500;
 /// The least encoder context that measured best for whole utterances.
 pub const CONTEXT_FRAMES_MIN: u32 = 384;
 
-/// The encoder context that measured best for `n_samples` of audio: `ceil(50 s) + 128`, at least `least`, rounded up to
-/// a multiple of 64 (multiples of 16 matter for speed), at most [`CONTEXT_FRAMES_MAX`].
+/// Encoder frames behind the audio that measured best: with half as many the model repeats itself now and then.
+pub const CONTEXT_FRAMES_MARGIN: u32 = 128;
+
+/// The encoder context that measured best for `n_samples` of audio: [`wider_context`] by [`CONTEXT_FRAMES_MARGIN`].
 #[must_use]
 pub fn fitted_context(n_samples: usize, least: u32) -> u32 {
+    wider_context(n_samples, least, CONTEXT_FRAMES_MARGIN)
+}
+
+/// An encoder context `margin` frames wider than `n_samples` of audio: `ceil(50 s) + margin`, at least `least`, rounded up
+/// to a multiple of 64 (multiples of 16 matter for speed), at most [`CONTEXT_FRAMES_MAX`].
+#[must_use]
+pub fn wider_context(n_samples: usize, least: u32, margin: u32) -> u32 {
     let frames =
         (n_samples as u64 * u64::from(CONTEXT_FRAMES_PER_SECOND)).div_ceil(u64::from(SAMPLE_RATE_HZ));
-    let padded = (frames + 128).max(least.into()).next_multiple_of(64);
+    let padded = (frames + u64::from(margin)).max(least.into()).next_multiple_of(64);
     u32::try_from(padded).unwrap_or(CONTEXT_FRAMES_MAX).min(CONTEXT_FRAMES_MAX)
 }
 

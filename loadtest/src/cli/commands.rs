@@ -2,19 +2,16 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::path::Path;
-
-use serde_json::json;
+use std::path::PathBuf;
 
 use super::args::{Cli, Command, Common, put};
 use super::folder::Folder;
-use super::leave::{Before, View, compare, leave, table};
+use super::leave::{Before, View, compare, leave, leave_frontier, table};
 use super::play::{Mode, listen};
 use super::rig;
 use super::summary::summary;
 use crate::failure::Failure;
-use crate::measure::Figure;
-use crate::mode::{self, Outcome, Rig, Row, Stop};
+use crate::mode::{self, Outcome, Rig, Stop};
 use crate::report::{Report, Style, schema};
 use crate::scenario::{Draft, Scenario, name_of, show_duration};
 
@@ -70,6 +67,11 @@ fn run_with(cli: Cli, make: Make<'_>) -> Result<(), Failure> {
 /// One server, one mode.
 fn measure(mode: Mode, common: &Common, draft: Draft, make: Make<'_>) -> Result<(), Failure> {
     let scenario = draft.finish()?;
+    if scenario.variants.iter().any(|variant| !variant.values.is_empty()) {
+        let why =
+            format!("{} has a grid of variants, and a {} measures one: frontier", scenario.name, mode.name());
+        return Err(Failure::Usage(why));
+    }
     let baseline = common.baseline.as_deref().map(Report::read).transpose()?;
     let before = Before::now();
     let folder = claim(common, &scenario, mode.name(), &before)?;
@@ -82,15 +84,19 @@ fn measure(mode: Mode, common: &Common, draft: Draft, make: Make<'_>) -> Result<
         mode.play(&scenario, rig.as_mut(), &stop, &mut |progress| view.tell(progress))
     };
     let (report, files) = leave(&scenario, &before, &outcome, folder.path())?;
-    let files: Vec<String> = files.iter().map(|file| format!("  {}\n", file.display())).collect();
     let table = report.as_ref().map(table).unwrap_or_default();
-    say(&format!("{table}{}\n{}", summary(&outcome), files.concat()))?;
+    say(&format!("{table}{}\n{}", summary(&outcome), listed(&files)))?;
     let compared = match (&baseline, &report) {
         (Some(baseline), Some(report)) => told(compare(baseline, report, common.fail_on_regression)),
         _ => Ok(()),
     };
     // What is wrong with the run itself comes first.
     outcome.end.map_or(compared, Err)
+}
+
+/// Files, a line each.
+fn listed(files: &[PathBuf]) -> String {
+    files.iter().map(|file| format!("  {}\n", file.display())).collect()
 }
 
 fn told((text, failure): (String, Option<Failure>)) -> Result<(), Failure> {
@@ -103,7 +109,7 @@ fn frontier(inner: Mode, common: &Common, draft: Draft, make: Make<'_>) -> Resul
     let scenario = draft.finish()?;
     if scenario.variants.is_empty() {
         return Err(Failure::Usage(
-            "frontier compares variants: the scenario needs [[variant]] tables".to_owned(),
+            "frontier compares variants: the scenario needs a [grid], or [[variant]] tables".to_owned(),
         ));
     }
     let before = Before::now();
@@ -118,29 +124,10 @@ fn frontier(inner: Mode, common: &Common, draft: Draft, make: Make<'_>) -> Resul
         leave(&scenario, &before, &outcome, &folder.inner(&variant.name))?;
         Ok(outcome)
     });
-    write(
-        &folder.path().join("frontier.json"),
-        &format!("{:#}\n", json!(rows.iter().map(row).collect::<Vec<_>>())),
-    )?;
     let table = mode::table(&rows);
-    write(&folder.path().join("frontier.txt"), &table)?;
-    say(&format!("{table}{}\n", folder.path().display()))?;
+    let files = leave_frontier(&scenario, &before, (inner.name(), &rows), folder.path())?;
+    say(&format!("{table}{}", listed(&files)))?;
     mode::failure(&rows).map_or(Ok(()), Err)
-}
-
-/// One variant for programs; what is not finite is null.
-fn row(row: &Row) -> serde_json::Value {
-    json!({
-        "variant": row.name,
-        "n_feeds": row.n_feeds,
-        "capacity": row.capacity.map(|capacity| capacity.n_feeds),
-        "error_rate": row.score.words.error_rate(),
-        "word_first_seen_p95_s": row.p95(Figure::WordFirstSeen),
-        "final_p95_s": row.p95(Figure::Final),
-        "coverage": row.score.coverage.ratio(),
-        "feeds_per_core": row.feeds_per_core,
-        "failure": row.end.as_ref().map(ToString::to_string),
-    })
 }
 
 fn claim(common: &Common, scenario: &Scenario, mode: &str, before: &Before) -> Result<Folder, Failure> {
@@ -180,19 +167,16 @@ fn say(text: &str) -> Result<(), Failure> {
     said.map_err(|error| Failure::runtime("stdout", error))
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text).map_err(|error| Failure::runtime(&path.display().to_string(), error))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::path::PathBuf;
+    use std::path::Path;
 
     use clap::Parser;
 
     use super::*;
     use crate::mode::fake::Fake;
+    use crate::report::Frontier;
 
     /// Runs a command line with a server that carries `capacity` feeds; its report goes to `out`.
     fn play(capacity: usize, out: &Path, flags: &[&str]) -> Result<(), Failure> {
@@ -254,13 +238,30 @@ mod tests {
         let command = "[target]\ncommand = [\"x\", \"{listen}\"]\n";
         std::fs::write(&file, format!("{command}{}{}", variant("a/b", 6), variant("c", 9))).unwrap();
         play(1, &out, &["frontier", "--find-max", "--scenario", file.to_str().unwrap()]).unwrap();
-        let rows = std::fs::read_to_string(out.join("frontier.json")).unwrap();
-        let rows: serde_json::Value = serde_json::from_str(&rows).unwrap();
-        assert_eq!((&rows[0]["capacity"], &rows[1]["capacity"]), (&json!(6), &json!(9)));
-        assert!(rows[0]["word_first_seen_p95_s"].is_null() && rows[0]["error_rate"] == 0.05);
+        let frontier = std::fs::read_to_string(out.join("frontier.json")).unwrap();
+        let Frontier { variants, versions, .. } = serde_json::from_str(&frontier).unwrap();
+        assert_eq!((variants[0].capacity, variants[1].capacity), (Some(6), Some(9)));
+        assert_eq!((variants[0].word_first_seen_p95_s, variants[0].error_rate), (None, Some(0.05)));
+        assert_eq!(versions.target.as_deref(), Some("fake 1.0"));
+        assert!(
+            std::fs::read_to_string(out.join("frontier.html")).unwrap().contains("<td class=\"n\">9</td>")
+        );
         assert_eq!(Report::read(&out.join("a_b/report.json")).unwrap().capacity, Some(6));
         let none = play(1, &folder.path().join("none"), &["frontier"]).unwrap_err();
         assert!(none.to_string().contains("[[variant]]"), "{none}");
+    }
+
+    #[test]
+    fn a_grid_is_for_a_frontier_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, out) = (folder.path().join("x.toml"), folder.path().join("out"));
+        let target = "[target]\ncommand = [\"x\", \"{listen}\"]\nenv = { CAPACITY = \"{n}\" }\n";
+        std::fs::write(&file, format!("{target}[grid]\nn = [6, 9]\n")).unwrap();
+        let scenario = ["--scenario", file.to_str().unwrap()];
+        let failure = play(1, &out, &["run", scenario[0], scenario[1]]).unwrap_err().to_string();
+        assert!(failure.contains("unnamed has a grid of variants"), "{failure}");
+        play(1, &out, &["frontier", "--find-max", scenario[0], scenario[1]]).unwrap();
+        assert_eq!(Report::read(&out.join("n_9/report.json")).unwrap().capacity, Some(9));
     }
 
     #[test]

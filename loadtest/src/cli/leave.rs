@@ -7,9 +7,12 @@ use jiff::Timestamp;
 use url::Url;
 
 use crate::failure::Failure;
-use crate::measure::Measurement;
-use crate::mode::{Check, LATENESS_MAX, Outcome, Progress};
-use crate::report::{self, Context, Host, Live, Report, Style, Target, Unit, Verdict, Versions};
+use crate::measure::{Figure, Measurement};
+use crate::mode::{self, About, Check, LATENESS_MAX, Outcome, Progress, Row};
+use crate::report::{
+    self, Context, Frontier, FrontierVersion, Host, Live, Point, Report, Style, Target, Unit, Verdict,
+    Versions,
+};
 use crate::scenario::{Bound, Judged, Scenario, Subject, Tally, name_of};
 
 /// What is known before anything runs.
@@ -49,6 +52,57 @@ pub(super) fn leave(
     };
     let files = report::leave(&report, folder)?;
     Ok((Some(report), files))
+}
+
+/// Writes what the variants were found to be into `folder`: for programs, for a terminal and for a browser. `rows` with the
+/// mode that they were found in.
+pub(super) fn leave_frontier(
+    scenario: &Scenario,
+    before: &Before,
+    (mode, rows): (&str, &[Row]),
+    folder: &Path,
+) -> Result<Vec<PathBuf>, Failure> {
+    let about = rows.iter().map(|row| &row.about).find(|about| about.version.is_some());
+    let about = About { model: None, ..about.cloned().unwrap_or_default() };
+    let frontier = Frontier {
+        schema: FrontierVersion::V1,
+        scenario: scenario.name.clone(),
+        mode: mode.to_owned(),
+        machine: before.machine.clone(),
+        versions: versions(&about),
+        started_at: before.started_at,
+        variants: rows.iter().map(point).collect(),
+    };
+    let frontier = frontier.judged();
+    let files = [
+        ("frontier.html", report::frontier_page(&frontier)),
+        ("frontier.json", frontier.to_json()),
+        ("frontier.txt", mode::table(rows)),
+    ];
+    let write = |(name, text): (&str, String)| {
+        let path = folder.join(name);
+        let tried = format!("cannot write {}", path.display());
+        std::fs::write(&path, text).map_err(|error| Failure::runtime(&tried, error))?;
+        Ok(path)
+    };
+    files.into_iter().map(write).collect()
+}
+
+fn point(row: &Row) -> Point {
+    let finite = |number: f64| number.is_finite().then_some(number);
+    Point {
+        variant: row.name.clone(),
+        values: row.values.iter().cloned().collect(),
+        n_feeds: row.n_feeds,
+        capacity: row.capacity.map(|capacity| capacity.n_feeds),
+        error_rate: finite(row.score.words.error_rate()),
+        word_first_seen_p95_s: finite(row.p95(Figure::WordFirstSeen)),
+        final_p95_s: finite(row.p95(Figure::Final)),
+        coverage: finite(row.score.coverage.ratio()),
+        feeds_per_core: row.feeds_per_core,
+        failure: row.end.as_ref().map(ToString::to_string),
+        is_best: false,
+    }
 }
 
 /// What is said of a report on stdout.
@@ -98,14 +152,24 @@ fn context(scenario: &Scenario, before: &Before, outcome: &Outcome) -> Context {
     Context {
         scenario: scenario.name.clone(),
         mode: outcome.mode.to_owned(),
-        target: Target { kind: name_of(&scenario.target.kind), address: address(&scenario.target.url()) },
+        target: target(scenario, &outcome.about),
         machine: before.machine.clone(),
-        versions: Versions::here(),
+        versions: versions(&outcome.about),
         started_at: before.started_at,
         lateness_allowed: LATENESS_MAX,
         judged,
         capacity: outcome.capacity.map(|capacity| capacity.n_feeds),
     }
+}
+
+/// Where the server was.
+fn target(scenario: &Scenario, about: &About) -> Target {
+    let url = about.address.clone().unwrap_or_else(|| scenario.target.url());
+    Target { kind: name_of(&scenario.target.kind), address: address(&url) }
+}
+
+fn versions(about: &About) -> Versions {
+    Versions { target: about.version.clone(), model: about.model.clone(), ..Versions::here() }
 }
 
 /// Without what a URL may hold of secrets: user, password, query.
@@ -159,7 +223,7 @@ mod tests {
     use super::*;
     use crate::measure::Score;
     use crate::mode::fake::Fake;
-    use crate::mode::find_max;
+    use crate::mode::{find_max, run};
     use crate::scenario::{Objective, Search};
 
     #[test]
@@ -170,6 +234,21 @@ mod tests {
         assert_ne!(outcome.trials.last().map(|trial| trial.verdict), Some(crate::mode::Verdict::Saturated));
         let (report, _) = leave(&Scenario::default(), &Before::now(), &outcome, folder.path()).unwrap();
         assert_eq!(report.map(|report| (report.verdict, report.capacity)), Some((Verdict::Saturated, None)));
+    }
+
+    #[test]
+    fn who_was_measured_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let outcome = Fake::of(40).course(1, run);
+        let (report, _) = leave(&Scenario::default(), &Before::now(), &outcome, folder.path()).unwrap();
+        let Report { target, versions, .. } = report.unwrap();
+        assert_eq!(target.address, "http://fake:1/");
+        assert_eq!(
+            (versions.target.as_deref(), versions.model.as_deref()),
+            (Some("fake 1.0"), Some("small"))
+        );
+        let unknown = super::target(&Scenario::default(), &About::default());
+        assert_eq!(unknown.address, "http://127.0.0.1:8080/");
     }
 
     #[test]

@@ -62,11 +62,11 @@ pub fn chaos(mut course: Course<'_>, recovery: Duration) -> Outcome {
 fn checks(run: &Measurement, objectives: &[Objective], n_troubles: usize, recovery: Duration) -> Vec<Check> {
     let over = run.series.last().map_or(Duration::MAX, |slice| slice.at + WINDOW);
     let recovered = |(idx, mark): (usize, &Mark)| {
-        let next = run.marks.get(idx + 1).map_or(over, |next| next.at);
-        let took = took(run, objectives, mark.at + mark.length, next);
-        let measured = took.map_or_else(|| "never".to_owned(), show_duration);
+        let next = run.marks.get(idx + 1).map(|next| next.at);
+        let took = took(run, objectives, mark.at + mark.length, Next { at: next, over });
+        let measured = took.map_or_else(|| "never".to_owned(), |took| show_duration(rounded(took)));
         Check {
-            name: format!("recovery after {} at {}", mark.what, show_duration(mark.at)),
+            name: format!("recovery after {} at {}", mark.what, show_duration(rounded(mark.at))),
             number: took.map(|took| took.as_secs_f64()),
             bound: recovery.as_secs_f64(),
             unit: "s",
@@ -91,25 +91,56 @@ fn checks(run: &Measurement, objectives: &[Objective], n_troubles: usize, recove
     checks
 }
 
+/// What ends the time that is looked at after a trouble.
+#[derive(Clone, Copy)]
+struct Next {
+    /// When the next trouble begins.
+    at: Option<Duration>,
+    /// When nothing more was due.
+    over: Duration,
+}
+
+impl Next {
+    /// End of what tells of the trouble before, of a figure that may take `bound`: what is due later than this may be hit by
+    /// the next trouble before its time is over.
+    fn before(self, bound: Duration) -> Duration {
+        self.at.map_or(self.over, |at| at.saturating_sub(bound))
+    }
+}
+
+/// Nobody reads more digits.
+fn rounded(time: Duration) -> Duration {
+    Duration::from_millis((time.as_secs_f64() * 10.0).round() as u64 * 100)
+}
+
 /// How long after `end` it takes until both the next [`WINDOW`] and all up to `next` are within the objectives: the former so
 /// that a long calm does not hide a bad beginning, the latter so that one calm moment is not taken for the end.
-fn took(run: &Measurement, objectives: &[Objective], end: Duration, next: Duration) -> Option<Duration> {
-    let starts = run.series.iter().map(|slice| slice.at).filter(|at| *at >= end && *at < next);
+fn took(run: &Measurement, objectives: &[Objective], end: Duration, next: Next) -> Option<Duration> {
+    let last = next.at.unwrap_or(next.over);
+    let starts = run.series.iter().map(|slice| slice.at).filter(|at| *at >= end && *at < last);
     starts
         .into_iter()
         .find(|start| {
-            holds(run, objectives, *start, next.min(*start + WINDOW)) && holds(run, objectives, *start, next)
+            holds(run, objectives, *start, next, Some(*start + WINDOW))
+                && holds(run, objectives, *start, next, None)
         })
         .map(|start| start - end)
 }
 
-/// Whether what was due in `[start, end)` is within the objectives. Nothing due at all is not; a figure of which nothing was
-/// due is.
-fn holds(run: &Measurement, objectives: &[Objective], start: Duration, end: Duration) -> bool {
+/// Whether what was due since `start`, up to `next` or `at_most`, is within the objectives. Nothing due at all is not; a figure
+/// of which nothing was due is.
+fn holds(
+    run: &Measurement,
+    objectives: &[Objective],
+    start: Duration,
+    next: Next,
+    at_most: Option<Duration>,
+) -> bool {
     let mut was_due = false;
     let all_hold = objectives.iter().filter_map(|objective| Some((objective, objective.latency()?))).all(
-        |(objective, (figure, quantile, _))| {
+        |(objective, (figure, quantile, bound))| {
             let mut all = Latencies::new();
+            let end = next.before(bound).min(at_most.unwrap_or(Duration::MAX));
             let slices = run.series.iter().filter(|slice| slice.at >= start && slice.at < end);
             let same = slices.flat_map(|slice| &slice.latencies).filter(|(name, _)| name == figure.name());
             same.for_each(|(_, latencies)| all.merge(latencies));
@@ -166,6 +197,23 @@ mod tests {
         let mut fake = Fake { aftermath: Duration::from_secs(600), ..Fake::of(10) };
         let outcome = play(&mut fake, &["stall 5s at 20s"]);
         assert_eq!(recoveries(&outcome), [("recovery after stall 5s at 30s: never".to_owned(), false)]);
+    }
+
+    #[test]
+    fn what_the_next_trouble_hits_is_not_held_against_the_one_before() {
+        let mut fake = Fake { aftermath: Duration::from_secs(6), ..Fake::of(10) };
+        let mut outcome = play(&mut fake, &["stall 5s at 20s", "kill at 60s"]);
+        let objectives = ["transcript.final:p95<3s".parse().unwrap()];
+        // What is due at 69 s may take 3 s, and the server is killed at 70 s; what is due at 66 s was told by then.
+        for (due, expected) in [(69, ["6s", "6s"]), (66, ["never", "6s"])] {
+            let run = &mut outcome.trials[0].measurement;
+            let before = run.series.clone();
+            let slice = run.series.iter_mut().find(|slice| slice.at == Duration::from_secs(due)).unwrap();
+            (0..20).for_each(|_| slice.latencies[0].1.record_never());
+            let measured = checks(run, &objectives, 2, RECOVERY).into_iter().map(|check| check.measured);
+            assert_eq!(measured.collect::<Vec<_>>(), expected, "due at {due} s");
+            run.series = before;
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Load, Progress, Rig, Stop};
+use super::{About, Load, Progress, Rig, Stop};
 use crate::failure::Failure;
 use crate::measure::{Generator, Measurement};
 use crate::scenario::{Judged, Objective, unmet};
@@ -53,6 +53,8 @@ pub enum Verdict {
 pub struct Outcome {
     /// `run`, `ramp`, `find-max` ...
     pub mode: &'static str,
+    /// Who was measured.
+    pub about: About,
     /// All runs, in order.
     pub trials: Vec<Trial>,
     /// What was found.
@@ -117,7 +119,8 @@ impl Course<'_> {
             Ok(capacity) => (capacity, None),
             Err(failure) => (None, Some(failure)),
         };
-        Outcome { mode, trials: self.trials, capacity, checks: Vec::new(), end }
+        let about = self.rig.about();
+        Outcome { mode, about, trials: self.trials, capacity, checks: Vec::new(), end }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Course, Load, Outcome, Progress, Rig, Stop};
+use super::{About, Course, Load, Outcome, Progress, Rig, Stop};
 use crate::failure::Failure;
 use crate::measure::{
     Counts, Coverage, Figure, Generator, Latencies, Machine, Mark, Measurement, Sample, Score, WordScore,
@@ -167,5 +167,10 @@ impl Rig for Fake {
             machine,
             stages: Vec::new(),
         })
+    }
+
+    fn about(&self) -> About {
+        let said = |text: &str| Some(text.to_owned());
+        About { address: said("http://fake:1"), version: said("fake 1.0"), model: said("small") }
     }
 }

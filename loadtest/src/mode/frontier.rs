@@ -1,6 +1,8 @@
 //! `frontier`: the same measurement for several commands of a server, side by side: quality, latency, cost.
 
-use super::{Capacity, Outcome, Stop, Trial, Verdict};
+use serde_json::Value;
+
+use super::{About, Capacity, Outcome, Stop, Trial, Verdict};
 use crate::failure::Failure;
 use crate::measure::{Figure, Latencies, Measurement, Score};
 use crate::scenario::{Variant, lag};
@@ -10,6 +12,10 @@ use crate::scenario::{Variant, lag};
 pub struct Row {
     /// Name of the variant.
     pub name: String,
+    /// Of a grid: what it is on each axis.
+    pub values: Vec<(String, Value)>,
+    /// Who was measured.
+    pub about: About,
     /// Feeds at which the numbers are measured.
     pub n_feeds: usize,
     /// What was found, if it was looked for.
@@ -39,6 +45,8 @@ impl Row {
         let feeds_per_core = (cores > 0.0).then(|| n_feeds as f64 / cores);
         Self {
             name: variant.name.clone(),
+            values: variant.values.clone(),
+            about: outcome.about,
             n_feeds,
             capacity: outcome.capacity,
             score,
@@ -52,6 +60,8 @@ impl Row {
     pub fn failed(variant: &Variant, failure: Failure) -> Self {
         Self {
             name: variant.name.clone(),
+            values: variant.values.clone(),
+            about: About::default(),
             n_feeds: 0,
             capacity: None,
             score: Score::default(),
@@ -144,20 +154,13 @@ fn shown(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use serde_json::Map;
-
     use super::*;
     use crate::mode::fake::Fake;
     use crate::mode::{find_max, run};
     use crate::scenario::Search;
 
     fn variants(names: &[&str]) -> Vec<Variant> {
-        let variant = |name: &&str| Variant {
-            name: (*name).to_owned(),
-            command: None,
-            env: std::collections::BTreeMap::new(),
-            feed: Map::new(),
-        };
+        let variant = |name: &&str| Variant { name: (*name).to_owned(), ..Variant::default() };
         names.iter().map(variant).collect()
     }
 

@@ -18,7 +18,7 @@ pub use course::{Capacity, Check, Course, LATENESS_MAX, Outcome, Trial, Verdict,
 pub use frontier::{Row, failure, frontier, table};
 pub use probe::{BUCKETS, export, probe};
 pub use ramp::ramp;
-pub use rig::{Load, Progress, Rig};
+pub use rig::{About, Load, Progress, Rig};
 pub use search::{N_CONFIRMATIONS, find_max};
 pub use soak::soak;
 pub use stop::Stop;

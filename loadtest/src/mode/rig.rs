@@ -34,8 +34,24 @@ pub struct Progress {
     pub generator: Generator,
 }
 
+/// Who is measured. What is not known is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// Where it is: that of a server that was started here is not in the scenario.
+    pub address: Option<String>,
+    /// Name and version of the program.
+    pub version: Option<String>,
+    /// Speech model that it uses.
+    pub model: Option<String>,
+}
+
 /// See the module.
 pub trait Rig {
     /// Plays the load to its end. [`Failure::Refused`] if it is more than the server takes; other failures end a search.
     fn run(&mut self, load: &Load, tell: &mut dyn FnMut(&Progress)) -> Result<Measurement, Failure>;
+
+    /// Who is measured, as far as it is known by now.
+    fn about(&self) -> About {
+        About::default()
+    }
 }

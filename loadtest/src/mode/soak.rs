@@ -36,9 +36,10 @@ fn check(name: &str, points: &[(f64, f64)], bound: f64, unit: &'static str) -> C
         let measured = "too few measurements, or an infinite one".to_owned();
         return Check { name, number: None, bound, unit, measured, is_met: false };
     };
-    let hint = if trend.is_blind(bound) { ", too short a run to tell" } else { "" };
+    let is_met = !trend.rises(bound);
+    let hint = if is_met && trend.is_blind(bound) { ", too short a run to tell" } else { "" };
     let measured = format!("{:.2} +- {:.2} {unit}{hint}", trend.slope, trend.error);
-    Check { name, number: Some(trend.slope), bound, unit, measured, is_met: !trend.rises(bound) }
+    Check { name, number: Some(trend.slope), bound, unit, measured, is_met }
 }
 
 /// Medians of the latency of finals (of words, where a server tells no finals), ms by hours; slices are merged until there

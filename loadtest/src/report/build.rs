@@ -17,9 +17,6 @@ use crate::measure::{self, Latencies, Measurement, Sample, Score, WordScore};
 /// leaves no more behind than a run of ten minutes.
 pub const N_SLICES_MAX: usize = 600;
 
-/// Lateness p99.9 up to which the numbers are about the server, unless said otherwise.
-pub const LATENESS_ALLOWED: Duration = Duration::from_millis(5);
-
 /// What a report says that measurements do not.
 #[derive(Clone, Debug)]
 pub struct Context {

@@ -4,6 +4,7 @@
 mod baseline;
 mod build;
 mod distribution;
+mod frontier;
 mod hdr;
 mod host;
 mod html;
@@ -16,11 +17,12 @@ mod terminal;
 mod tests;
 
 pub use baseline::{Change, compare, parse_allowed};
-pub use build::{Context, LATENESS_ALLOWED, N_SLICES_MAX};
+pub use build::{Context, N_SLICES_MAX};
 pub use distribution::{Distribution, Percentiles};
+pub use frontier::{Frontier, FrontierVersion, Point};
 pub use hdr::{hgrm, hlog};
 pub use host::Host;
-pub use html::page;
+pub use html::{frontier_page, page};
 pub use json::{
     Counts, Coverage, Figure, Generator, Mark, Objective, Report, Resources, SCHEMA, Slice, Stage, Step,
     Target, Unit, Verdict, Version, Versions, Words,

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::budget::Budgets;
-use engine::time::MediaTime;
+use engine::time::{MediaTime, Span};
 
 use crate::measure::{Latencies, Sample, Score};
 use crate::pace::Anchor;
 use crate::programme::Programme;
 use crate::report::N_SLICES_MAX;
 use crate::transport::{Departure, Note, Noted, share};
-use crate::truth::{Judge, Observed, Verdict};
+use crate::truth::{Judge, Observation, Observed, Verdict};
 
 /// Shortest slice of the series.
 const SLICE_MIN: Duration = Duration::from_secs(1);
@@ -57,7 +57,14 @@ struct Seat {
     judge: Judge,
     /// Where its last connection was over.
     left: MediaTime,
+    /// Up to where it was said for good what was said.
+    told: MediaTime,
+    /// There will be no more of it: the server counts anew.
+    is_over: bool,
 }
+
+/// Gaps in which the server itself was away.
+const CRASH: &str = "crash";
 
 impl Jury {
     /// Of `n_feeds`. `goes_on`: media time goes on when a connection is over and another one made.
@@ -103,8 +110,11 @@ impl Jury {
 
     /// Takes what a server told.
     pub(super) fn hear(&mut self, key: (usize, u32), observed: Observed) {
+        if self.crashed(key, &observed) {
+            return;
+        }
         match self.seats.get_mut(&key) {
-            Some(seat) => seat.judge.hear(observed),
+            Some(seat) => seat.hear(observed),
             None => {
                 let early = self.early.entry(key).or_default();
                 if early.len() < EARLY_MAX {
@@ -118,11 +128,17 @@ impl Jury {
     pub(super) fn settle(&mut self, until: Instant) {
         let until = until.min(self.window.end());
         let mut verdicts = Vec::new();
-        for seat in self.seats.values_mut() {
+        let mut over = Vec::new();
+        for (key, seat) in &mut self.seats {
             let until = seat.judge.due_by(until);
-            verdicts.push(seat.judge.judge(until));
+            if seat.is_over && until >= seat.left {
+                over.push((*key, seat.left));
+            } else {
+                verdicts.push(seat.judge.judge(until));
+            }
         }
         verdicts.into_iter().for_each(|verdict| self.count(verdict));
+        over.into_iter().for_each(|(key, at)| self.rise(key, at));
     }
 
     /// What was judged so far.
@@ -149,10 +165,10 @@ impl Jury {
             seat.judge.leg(from, anchor);
             return;
         }
-        // A server that was started anew begins anew; what was due while it was away is expected of nobody.
-        if let Some(before) = key.1.checked_sub(1).map(|session| (key.0, session)) {
-            let left = self.seats.get(&before).map(|seat| seat.left);
-            self.rise(before, left.unwrap_or_default());
+        // A server that was started anew begins anew; what was due while it was away is expected of nobody. What it was told
+        // before is judged when the grace is over: it may yet say what it lost.
+        if let Some(before) = before(key).and_then(|key| self.seats.get_mut(&key)) {
+            before.is_over = true;
         }
         if self.heard.insert(key.0) {
             self.unheard(key.0, anchor.due(from));
@@ -161,7 +177,20 @@ impl Jury {
         let mut judge = Judge::new(Arc::clone(&self.programme), Budgets::default()).expecting_from(starts);
         judge.leg(from, anchor);
         self.early.remove(&key).into_iter().flatten().for_each(|observed| judge.hear(observed));
-        self.seats.insert(key, Seat { judge, left: MediaTime::MAX });
+        self.seats.insert(key, Seat { judge, left: MediaTime::MAX, told: MediaTime::ZERO, is_over: false });
+    }
+
+    /// A server that says at its beginning that it was away without having stopped says that whatever it had not told by then
+    /// is lost: audio that nobody analysed, and facts that nobody waits for any more.
+    fn crashed(&mut self, key: (usize, u32), observed: &Observed) -> bool {
+        let is_crash = matches!(&observed.what, Observation::Gap { span, reason } if reason == CRASH && span.end == MediaTime::ZERO);
+        let Some(seat) = before(key).filter(|_| is_crash).and_then(|key| self.seats.get_mut(&key)) else {
+            return false;
+        };
+        let left = seat.left.min(seat.judge.due_by(observed.at));
+        let what = Observation::Gap { span: Span::new(seat.told.min(left), left), reason: CRASH.to_owned() };
+        seat.judge.hear(Observed { what, ..observed.clone() });
+        true
     }
 
     /// A feed that nobody heard before `until`, because the server refused it or never fetched it: all that was due is
@@ -200,6 +229,20 @@ impl Jury {
             }
         }
     }
+}
+
+impl Seat {
+    fn hear(&mut self, observed: Observed) {
+        if let Observation::Final(words) = &observed.what {
+            self.told = self.told.max(words.span.map_or(MediaTime::ZERO, |span| span.end));
+        }
+        self.judge.hear(observed);
+    }
+}
+
+/// The media clock of the same feed before this one.
+fn before(key: (usize, u32)) -> Option<(usize, u32)> {
+    Some((key.0, key.1.checked_sub(1)?))
 }
 
 #[cfg(test)]
@@ -255,5 +298,77 @@ mod tests {
         check(&[Some(0), None, Some(0), None], 72..81, 80, 40);
         check(&[Some(6)], 16..21, 20, 6);
         check(&[Some(30)], 18..21, 20, 20);
+    }
+}
+
+#[cfg(test)]
+mod kills {
+    use engine::time::SampleRate;
+
+    use super::*;
+    use crate::measure::Figure;
+    use crate::programme::{Fact, What};
+    use crate::truth::{Heard, Words};
+
+    const WORDS: [&str; 8] = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel"];
+
+    fn ms(ms: u64) -> MediaTime {
+        MediaTime::from_millis(ms)
+    }
+
+    /// Word N is said in the first half of second N.
+    fn word(idx: u64) -> Span {
+        Span::new(ms(idx * 1_000), ms(idx * 1_000 + 500))
+    }
+
+    /// What is said of a server that told the first three words and was killed when six were said; `says` when it is back.
+    fn killed(says: Option<&str>) -> Score {
+        let fact = |(idx, text): (u64, &str)| {
+            let span = word(idx);
+            Fact { what: What::Word(text.to_owned()), span, proven_at: span.end }
+        };
+        let facts = (0..).zip(WORDS).map(fact).collect();
+        let programme = Programme { rate: SampleRate::HZ_16000, samples: vec![0; 16_000 * 60].into(), facts };
+        let start = Instant::now();
+        let secs = |secs| start + Duration::from_secs(secs);
+        let mut jury =
+            Jury::new(Arc::new(programme), 1, Window { start, length: Duration::from_secs(30) }, true);
+        let note = |session, what| Note { feed_idx: 0, session, what };
+        let leg = |at, position| Noted::Leg { from: MediaTime::ZERO, anchor: Anchor::new(at, position) };
+        jury.note(note(0, leg(start, MediaTime::ZERO)));
+        let heard =
+            (0..3).zip(WORDS).map(|(idx, text)| Heard { text: text.to_owned(), span: Some(word(idx)) });
+        let words = Words { part: 0, span: Some(Span::new(ms(0), ms(2_500))), words: heard.collect() };
+        let told = |at, what| Observed { at, what, stated: None };
+        jury.hear((0, 0), told(secs(3), Observation::Final(words)));
+        jury.note(note(0, Noted::Left { at: ms(6_000), how: Departure::Fault("gone".to_owned()) }));
+        jury.note(note(1, leg(secs(10), ms(10_000))));
+        if let Some(reason) = says {
+            let span = Span::new(MediaTime::ZERO, MediaTime::ZERO);
+            jury.hear((0, 1), told(secs(11), Observation::Gap { span, reason: reason.to_owned() }));
+        }
+        jury.settle(secs(12));
+        jury.finish().0
+    }
+
+    #[test]
+    fn what_a_killed_server_says_it_lost_is_a_gap_and_otherwise_it_never_came() {
+        let told = killed(Some("crash"));
+        let (latencies, counts) = &told.figures[&Figure::WordFinal];
+        assert_eq!((latencies.count(), counts.n_missing, told.words.n_lost()), (3, 0, 0), "{told:?}");
+        // From the end of the final to where its connection broke; then 20 s of the next one.
+        assert_eq!(told.coverage.in_gaps, Duration::from_millis(3_500));
+        assert_eq!(told.gaps.get("crash"), Some(&1));
+
+        for says in [None, Some("disconnect")] {
+            let silent = killed(says);
+            let (latencies, counts) = &silent.figures[&Figure::WordFinal];
+            // Words that were said while nobody was connected are expected of nobody.
+            assert_eq!((latencies.count(), counts.n_missing, silent.words.n_lost()), (6, 3, 3), "{says:?}");
+            assert_eq!(
+                (silent.coverage.in_gaps, silent.coverage.sent),
+                (Duration::ZERO, Duration::from_secs(26))
+            );
+        }
     }
 }

@@ -20,7 +20,7 @@ use self::sender::Tapes;
 use self::server::Server;
 use crate::failure::Failure;
 use crate::measure::Measurement;
-use crate::mode::{Load, Progress, Rig, Stop};
+use crate::mode::{About, Load, Progress, Rig, Stop};
 use crate::programme::Programme;
 use crate::scenario::Scenario;
 
@@ -56,5 +56,9 @@ impl Rig for Wire {
             self.server.ready().await?;
             Run::begin(self, load).await?.play(tell).await
         })
+    }
+
+    fn about(&self) -> About {
+        self.server.about.clone()
     }
 }

@@ -10,8 +10,9 @@ use tokio::time::{sleep, timeout};
 use url::Url;
 
 use crate::failure::Failure;
-use crate::scenario::{Target, TargetKind};
-use crate::target::aircheck::Api;
+use crate::mode::About;
+use crate::scenario::{CONFIG, LISTEN, Target, TargetKind};
+use crate::target::aircheck::{Api, get};
 use crate::target::{Process, free_port};
 
 /// For a server to be ready: it may have a model to load.
@@ -21,8 +22,6 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// Says where a program keeps its state (XDG Base Directory Specification). One that is started here shall not touch what
 /// the user has; a scenario may name a folder.
 const STATE: &str = "XDG_STATE_HOME";
-/// Stands for the address of a server that is started here.
-const LISTEN: &str = "{listen}";
 
 /// See the module.
 pub(super) struct Server {
@@ -30,45 +29,43 @@ pub(super) struct Server {
     pub(super) url: String,
     pub(super) token: Option<String>,
     ready: Option<String>,
+    pub(super) about: About,
     pub(super) process: Option<Process>,
     /// Folder for the state of a server that is started here.
     state: PathBuf,
-    /// The same, where it is removed in the end.
-    _scratch: Option<TempDir>,
+    /// The same unless the scenario names one, and the server's configuration: removed in the end.
+    _scratch: TempDir,
 }
 
 impl Server {
     /// Starts it if `target` says how. It is killed when this is dropped.
     pub(super) fn start(target: &Target) -> Result<Self, Failure> {
+        let scratch = tempfile::tempdir().map_err(|error| Failure::runtime("make a folder", error))?;
         let listen = format!("127.0.0.1:{}", free_port()?);
-        let put = |text: &str| text.replace(LISTEN, &listen);
-        let command: Vec<String> = target.command.iter().map(|word| put(word)).collect();
-        let mut env: Vec<(String, String)> =
-            target.env.iter().map(|(name, value)| (name.clone(), put(value))).collect();
-        let given = env.iter().find(|(name, _)| name == STATE).map(|(_, folder)| PathBuf::from(folder));
-        let (state, scratch) = match given {
-            Some(folder) => (folder, None),
-            None => {
-                let scratch =
-                    tempfile::tempdir().map_err(|error| Failure::runtime("make a folder", error))?;
-                (scratch.path().to_owned(), Some(scratch))
-            }
-        };
-        if scratch.is_some() {
-            env.push((STATE.to_owned(), state.display().to_string()));
+        let config = scratch.path().join("config");
+        let put = |text: &str| text.replace(LISTEN, &listen).replace(CONFIG, &config.display().to_string());
+        let (command, mut env) =
+            (target.command.iter().map(|word| put(word)).collect::<Vec<_>>(), target.env.clone());
+        env.values_mut().for_each(|value| *value = put(value));
+        let state = env.entry(STATE.to_owned()).or_insert_with(|| scratch.path().display().to_string());
+        let state = PathBuf::from(state.as_str());
+        if let Some(text) = &target.config {
+            let tried = format!("write {}", config.display());
+            std::fs::write(&config, put(text)).map_err(|error| Failure::runtime(&tried, error))?;
         }
         let process = match target.pid {
-            _ if !command.is_empty() => Some(Process::spawn(&command, &env)?),
+            _ if !command.is_empty() => Some(Process::spawn(&command, &env.into_iter().collect::<Vec<_>>())?),
             Some(pid) => Some(Process::attach(pid)?),
             None => None,
         };
         let token = target.token.as_ref().map(|token| token.secret().map_err(Failure::Usage)).transpose()?;
-        let ready = target.ready().map(|ready| put(&ready));
+        let url = put(&target.url());
         Ok(Self {
             kind: target.kind,
-            url: put(&target.url()),
             token,
-            ready,
+            ready: target.ready.as_deref().map(put),
+            about: About { address: Some(url.clone()), ..About::default() },
+            url,
             process,
             state,
             _scratch: scratch,
@@ -111,22 +108,33 @@ impl Server {
         Api::new(&url, self.token.as_deref())
     }
 
-    async fn try_once(&self) -> Result<(), Failure> {
-        if self.kind == TargetKind::Aircheck {
-            return self.api()?.ready(Duration::ZERO).await;
+    /// One try to use it.
+    async fn try_once(&mut self) -> Result<(), Failure> {
+        if let Some(ready) = &self.ready {
+            get(ready).await?;
         }
-        let address = self.ready.as_deref().unwrap_or(&self.url);
-        let tried = format!("connect to {address}");
-        let url = Url::parse(address).map_err(|error| Failure::runtime(&tried, error))?;
-        let host = url.host_str().unwrap_or_default().to_owned();
-        let port = url.port_or_known_default().unwrap_or(80);
-        let resolved = (host.as_str(), port).to_socket_addrs().map(|mut all| all.next());
-        let resolved = resolved.map_err(|error| Failure::runtime(&tried, error))?;
-        let Some(resolved) = resolved else { return Err(Failure::Runtime(format!("{tried}: no such host"))) };
-        match timeout(Duration::from_secs(5), TcpStream::connect(resolved)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(Failure::runtime(&tried, error)),
-            Err(_) => Err(Failure::Runtime(format!("{tried}: no answer"))),
+        if self.kind != TargetKind::Aircheck {
+            return if self.ready.is_some() { Ok(()) } else { connect(&self.url).await };
         }
+        let said = self.api()?.ready(Duration::ZERO).await?;
+        let version = said.version.map(|version| format!("aircheck {version}"));
+        self.about = About { version, model: said.model, ..self.about.clone() };
+        Ok(())
+    }
+}
+
+/// Where nothing can be asked for: whether anybody listens there.
+async fn connect(address: &str) -> Result<(), Failure> {
+    let tried = format!("connect to {address}");
+    let url = Url::parse(address).map_err(|error| Failure::runtime(&tried, error))?;
+    let host = url.host_str().unwrap_or_default().to_owned();
+    let port = url.port_or_known_default().unwrap_or(80);
+    let resolved = (host.as_str(), port).to_socket_addrs().map(|mut all| all.next());
+    let resolved = resolved.map_err(|error| Failure::runtime(&tried, error))?;
+    let Some(resolved) = resolved else { return Err(Failure::Runtime(format!("{tried}: no such host"))) };
+    match timeout(Duration::from_secs(5), TcpStream::connect(resolved)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(Failure::runtime(&tried, error)),
+        Err(_) => Err(Failure::Runtime(format!("{tried}: no answer"))),
     }
 }

@@ -2,6 +2,7 @@
 
 mod disturbance;
 mod duration;
+mod grid;
 mod objective;
 mod read;
 mod rules;
@@ -22,3 +23,4 @@ pub use spec::{
     Audio, AudioFrom, Bars, Codec, Engine, Feeds, Rounds, Scenario, Search, Target, TargetKind, Timing,
     Token, Transport, Variant, name_of,
 };
+pub(crate) use spec::{CONFIG, LISTEN};

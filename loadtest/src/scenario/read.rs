@@ -9,7 +9,7 @@ use super::spec::by_name;
 use super::trouble::parse_share;
 use super::{
     Audio, AudioFrom, Bars, Disturbance, Engine, Feeds, Objective, Rounds, Scenario, Search, Target, Timing,
-    Token, Variant,
+    Token, Variant, grid,
 };
 use crate::failure::Failure;
 
@@ -60,7 +60,7 @@ fn scenario(root: &mut Section<'_>) -> Scenario {
         search: root.section("search", |section| search(section, base.search)),
         bars: root.section("soak", bars),
         probe: root.section("probe", |section| rounds(section, base.probe)),
-        variants: root.sections("variant", variant).unwrap_or(base.variants),
+        variants: variants(root),
     }
 }
 
@@ -81,6 +81,7 @@ fn target(section: &mut Section<'_>) -> Target {
         token: given.or(named),
         command: section.each("command", |word| Ok(word.to_owned())).unwrap_or_default(),
         env: section.texts("env"),
+        config: section.text("config"),
         ready: section.text("ready"),
         pid: section.count("pid", 1),
         feed: section.free("feed"),
@@ -157,6 +158,14 @@ fn rounds(section: &mut Section<'_>, base: Rounds) -> Rounds {
     }
 }
 
+/// Those of the tables, and those of the grid behind them.
+fn variants(root: &mut Section<'_>) -> Vec<Variant> {
+    let tables = root.sections("variant", variant).unwrap_or_default();
+    let axes = root.axes("grid");
+    grid::flaws_of(&axes).into_iter().for_each(|flaw| root.flaw(&flaw.key, flaw.message));
+    [tables, grid::variants(&axes)].concat()
+}
+
 fn variant(section: &mut Section<'_>) -> Option<Variant> {
     let name = section.text("name");
     if !section.has("name") {
@@ -164,7 +173,7 @@ fn variant(section: &mut Section<'_>) -> Option<Variant> {
     }
     let command = section.each("command", |word| Ok(word.to_owned()));
     let (env, feed) = (section.texts("env"), section.free("feed"));
-    Some(Variant { name: name?, command, env, feed })
+    Some(Variant { name: name?, command, env, feed, values: Vec::new() })
 }
 
 #[cfg(test)]
@@ -308,15 +317,9 @@ feed = { profile = "small" }
         assert_eq!(scenario.bars(), Bars { memory: None, files: None, lag: Some(10.0) });
         let known = read("[target]\npid = 7\n[soak]\nmemory_mib_per_hour = 3").unwrap();
         assert_eq!(known.bars(), Bars { memory: Some(3.0), files: Some(1.0), lag: Some(10.0) });
-        assert_eq!(
-            (scenario.target.url().as_str(), scenario.target.ready()),
-            ("http://127.0.0.1:8080", None)
-        );
+        assert_eq!(scenario.target.url(), "http://127.0.0.1:8080");
         let started = read("[target]\ncommand = [\"x\", \"{listen}\"]").unwrap().target;
-        assert_eq!(
-            (started.url().as_str(), started.ready().as_deref()),
-            ("http://{listen}", Some("http://{listen}/readyz"))
-        );
+        assert_eq!(started.url(), "http://{listen}");
     }
 
     #[test]
@@ -353,8 +356,18 @@ feed = { profile = "small" }
             names.push(scenario.name);
         }
         names.sort();
-        let shipped =
-            ["capacity", "chaos", "codecs", "engine", "peers-websocket", "probe", "rtp", "smoke", "soak"];
+        let shipped = [
+            "capacity",
+            "chaos",
+            "codecs",
+            "engine",
+            "frontier",
+            "peers-websocket",
+            "probe",
+            "rtp",
+            "smoke",
+            "soak",
+        ];
         assert_eq!(names, shipped);
     }
 }

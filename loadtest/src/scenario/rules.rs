@@ -7,8 +7,8 @@ use url::Url;
 
 use super::duration::show_duration;
 use super::section::Flaw;
-use super::spec::name_of;
-use super::{Engine, Scenario, TargetKind, Transport, Trouble};
+use super::spec::{LISTEN, name_of};
+use super::{Engine, Scenario, TargetKind, Transport, Trouble, grid};
 
 /// Most feeds: each has a connection, and a process has 65 536 ports to an address.
 const FEEDS_MAX: usize = 10_000;
@@ -18,8 +18,6 @@ const PIECE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_se
 const WORKERS_MAX: usize = 1_024;
 /// Most processor time for a second of audio: one feed is all that a worker can do.
 const WORK_MAX: Duration = Duration::from_secs(1);
-/// What stands for the address of a server that is started here.
-pub(super) const LISTEN: &str = "{listen}";
 
 /// All that does not fit.
 pub(super) fn flaws(scenario: &Scenario) -> Vec<Flaw> {
@@ -30,6 +28,7 @@ pub(super) fn flaws(scenario: &Scenario) -> Vec<Flaw> {
     sizes(scenario, &mut flaws);
     chaos(scenario, &mut flaws);
     variants(scenario, &mut flaws);
+    grid::flaws(scenario, &mut flaws);
     flaws
 }
 

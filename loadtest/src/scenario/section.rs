@@ -263,6 +263,27 @@ impl<'p> Section<'p> {
         self.take(key, read).unwrap_or_default()
     }
 
+    /// A table whose keys are free, and whose values are arrays of texts, numbers, true and false; in the order of the file.
+    pub(super) fn axes(&mut self, key: &'static str) -> Vec<(String, Vec<Value>)> {
+        let Some(found) = self.find(key) else { return Vec::new() };
+        let Some(table) = found.as_table() else {
+            self.flaw(key, format!("{}, expected a table: [{key}]", shown(found)));
+            return Vec::new();
+        };
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(name, _)| name.span().start);
+        let mut axes = Vec::new();
+        for (name, value) in entries {
+            let path = format!("{}.{}", self.key(key), name.get_ref());
+            self.page.place(&path, name.span().start);
+            match values(value.get_ref()) {
+                Ok(values) => axes.push((name.get_ref().to_string(), values)),
+                Err(message) => self.page.flaw(path, message),
+            }
+        }
+        axes
+    }
+
     /// A table, read by `read`; one that is not there is read as an empty one.
     pub(super) fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'p>) -> T) -> T {
         let found = self.find(key);
@@ -319,6 +340,20 @@ impl<'p> Section<'p> {
             self.flaw(found, format!("unknown key{hint}"));
         }
     }
+}
+
+/// Of an array, none of which is an array or a table.
+fn values(value: &DeValue<'_>) -> Result<Vec<Value>, String> {
+    let elements = value.as_array();
+    let elements = elements
+        .ok_or_else(|| format!("{}, expected an array of texts, numbers, true and false", shown(value)))?;
+    let scalar = |element: &DeValue<'_>| match json(element)? {
+        Value::Array(_) | Value::Object(_) => {
+            Err(format!("{}, expected a text, a number, true or false", shown(element)))
+        }
+        scalar => Ok(scalar),
+    };
+    elements.iter().map(|element| scalar(element.get_ref())).collect()
 }
 
 fn text<'v>(value: &'v DeValue<'_>) -> Result<&'v str, String> {

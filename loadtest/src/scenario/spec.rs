@@ -9,7 +9,12 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde_json::{Map, Value};
 
-use super::{Disturbance, Objective};
+use super::{Disturbance, Objective, grid};
+
+/// Stands for the address of a server that is started here.
+pub(crate) const LISTEN: &str = "{listen}";
+/// Stands for the path of the configuration that is written for it.
+pub(crate) const CONFIG: &str = "{config}";
 
 /// What is to be measured, and how.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,8 +60,10 @@ pub struct Target {
     pub command: Vec<String>,
     /// Environment of that program, on top of that of this one.
     pub env: BTreeMap<String, String>,
-    /// What takes connections as soon as a server that is started here can be used (an Aircheck is asked for `/readyz`). `None`:
-    /// see [`Target::ready`].
+    /// Configuration file of a server that is started here: written for it, and `{config}` in its command is where.
+    pub config: Option<String>,
+    /// What answers a GET with a success as soon as the server can be used. `None`: its address takes connections then. An
+    /// Aircheck is asked for `/readyz` in any case.
     pub ready: Option<String>,
     /// Its process where it is not started here, for memory, descriptors and processor time.
     pub pid: Option<u32>,
@@ -206,7 +213,7 @@ pub struct Rounds {
 }
 
 /// A server command among several that are compared.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Variant {
     /// In the table.
     pub name: String,
@@ -216,6 +223,8 @@ pub struct Variant {
     pub env: BTreeMap<String, String>,
     /// On top of those of the target.
     pub feed: Map<String, Value>,
+    /// Of a grid: by name what stands where the target has `{name}`.
+    pub values: Vec<(String, Value)>,
 }
 
 impl Default for Scenario {
@@ -254,6 +263,7 @@ impl Default for Target {
             token: None,
             command: Vec::new(),
             env: BTreeMap::new(),
+            config: None,
             ready: None,
             pid: None,
             feed: Map::new(),
@@ -272,6 +282,7 @@ impl Scenario {
         }
         scenario.target.env.extend(variant.env.clone());
         scenario.target.feed.extend(variant.feed.clone());
+        grid::put(&mut scenario.target, &variant.values);
         scenario
     }
 
@@ -347,13 +358,6 @@ impl Target {
     pub fn has_process(&self) -> bool {
         self.pid.is_some() || !self.command.is_empty()
     }
-
-    /// What takes connections as soon as a server that is started here can be used; `None` where that is its address.
-    #[must_use]
-    pub fn ready(&self) -> Option<String> {
-        let usual = self.kind.ready().filter(|_| !self.command.is_empty());
-        self.ready.clone().or_else(|| usual.map(str::to_owned))
-    }
 }
 
 impl TargetKind {
@@ -368,14 +372,6 @@ impl TargetKind {
         };
         let address = if is_started_here { "{listen}".to_owned() } else { format!("127.0.0.1:{port}") };
         format!("{scheme}://{address}{path}")
-    }
-
-    /// What says that it is ready.
-    const fn ready(self) -> Option<&'static str> {
-        match self {
-            Self::Aircheck => Some("http://{listen}/readyz"),
-            _ => None,
-        }
     }
 
     /// How audio gets to it unless something else was said.

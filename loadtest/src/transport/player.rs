@@ -196,7 +196,8 @@ impl Player {
     }
 
     /// The outbox is to hold the pieces from `burst` before the live edge, and playing goes on from there; for listeners that
-    /// come. After a change there are none before: a station whose encoder is another has nothing old to send. `held`: what was due before was not meant to be sent before.
+    /// come. After a change there are none before: a station whose encoder is another has nothing old to send. `held`: what was
+    /// due before was not meant to be sent before.
     pub(super) fn tune(&mut self, burst: Duration, held: bool) {
         let edge = self.pacer.edge();
         let piece = self.pacer.piece().to_duration();
@@ -405,6 +406,29 @@ mod tests {
         assert_eq!(turns.concat().len(), 5_002);
         // 200 ppm of 10 s are 2 ms, and a leg is exact to 1 ms.
         assert_eq!(legs(&notes).len(), 2, "{:?}", legs(&notes));
+    }
+
+    /// Legs of a listener that comes back to a burst of four pieces because of `trouble`, ten pieces after it came.
+    async fn come_back(trouble: Trouble) -> Vec<(u32, u64, u64)> {
+        let (setup, feed, mut told) = testing::feed();
+        let mut player = Player::new(feed, Clock::Stitched(PIECE * 1_000)).unwrap();
+        let pour = |player: &mut Player| (0..player.outbox.len()).for_each(|_| player.sent());
+        for _ in 0..10 {
+            player.next().await;
+            pour(&mut player);
+        }
+        setup.weather.set(trouble).unwrap();
+        assert_eq!(player.next().await, Step::Reconnect);
+        player.tune(PIECE * 4, false);
+        pour(&mut player);
+        legs(&testing::notes(&mut told))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn old_audio_is_known_again_unless_it_is_coded_anew() {
+        assert_eq!(come_back(Trouble::Disconnect).await, [(0, 0, 0)]);
+        // Pieces 7 to 10 follow piece 9: the programme is three pieces behind from there on.
+        assert_eq!(come_back(Trouble::Change).await[1], (0, 10, testing::N_PIECES - 3));
     }
 
     #[tokio::test(start_paused = true)]

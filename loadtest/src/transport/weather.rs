@@ -10,6 +10,8 @@ use crate::scenario::Trouble;
 
 /// Troubles that may wait for a feed to take them up.
 const TROUBLES: usize = 16;
+/// First byte of frames of MPEG audio (ISO/IEC 11172-3, 2.4.1.3; ADTS has the same).
+const SYNC: u8 = 0xff;
 
 /// Makes trouble for one feed while it plays, from any thread. A trouble begins with the next piece that is due.
 #[derive(Clone, Debug)]
@@ -125,9 +127,11 @@ impl Sky {
         self.deaf.is_some_and(|until| due < until)
     }
 
-    /// So many random bytes.
+    /// So many random bytes, in which no decoder finds the head of a frame: what it made of one, and for how long, would be
+    /// anybody's guess, and media time with it.
     pub(super) fn noise(&mut self, n_bytes: usize) -> bytes::Bytes {
-        std::iter::repeat_with(|| self.dice.bits().to_le_bytes()).flatten().take(n_bytes).collect()
+        let bytes = std::iter::repeat_with(|| self.dice.bits().to_le_bytes()).flatten();
+        bytes.filter(|byte| *byte != SYNC).take(n_bytes).collect()
     }
 
     pub(super) const fn seed(&mut self) -> u64 {

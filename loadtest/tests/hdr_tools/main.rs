@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use engine::event::EventKind;
 use loadtest::measure::{Coverage, Figure, Generator, Latencies, Measurement, Sample, Score, WordScore};
-use loadtest::report::{Context, Host, LATENESS_ALLOWED, Report, Target, Versions, hgrm, leave};
+use loadtest::mode::LATENESS_MAX;
+use loadtest::report::{Context, Host, Report, Target, Versions, hgrm, leave};
 use serde_json::Value;
 
 const N_SLICES: u64 = 20;
@@ -50,7 +51,7 @@ fn report() -> Report {
         machine: Host::default(),
         versions: Versions::here(),
         started_at: "2026-11-23T19:00:00Z".parse().unwrap(),
-        lateness_allowed: LATENESS_ALLOWED,
+        lateness_allowed: LATENESS_MAX,
         judged: Vec::new(),
         capacity: None,
     };

@@ -4,7 +4,10 @@
 use std::ops::Range;
 
 use engine::time::{MediaTime, SampleRate};
-use models::{CONTEXT_FRAMES_MAX, DecodeOptions, RecognizeError, Recognizer, Transcription, fitted_context};
+use models::{
+    CONTEXT_FRAMES_MARGIN, CONTEXT_FRAMES_MAX, CONTEXT_FRAMES_MIN, DecodeOptions, RecognizeError, Recognizer,
+    Transcription, wider_context,
+};
 
 use super::annotations::remove_annotations;
 use super::coverage::{HoleLimits, splice, worst_hole};
@@ -20,6 +23,8 @@ pub struct DecodePolicy {
     /// Encoder contexts at which a final that loops is decoded again, in order, 64 ..= 1500 encoder frames. Those
     /// not above the one already used are left out. Default 768, then 1500.
     pub retry_contexts: Vec<u32>,
+    /// Encoder frames behind the audio of the first decode, 0 ..= 1500. Default 128: with half as many it loops.
+    pub context_margin: u32,
     /// Least encoder context of a partial, 64 ..= 1500 encoder frames. Default 256: cheaper than a final's, and what
     /// loops is not shown.
     pub partial_context: u32,
@@ -47,6 +52,7 @@ impl Default for DecodePolicy {
         Self {
             options: DecodeOptions::default(),
             retry_contexts: vec![768, CONTEXT_FRAMES_MAX],
+            context_margin: CONTEXT_FRAMES_MARGIN,
             partial_context: 256,
             loops: LoopLimits::default(),
             no_speech: 0.8,
@@ -66,6 +72,12 @@ impl DecodePolicy {
         for (parameter, context) in retries.chain([partial]) {
             check_range(parameter, context.into(), 64.0..=1_500.0, "64 to 1500")?;
         }
+        check_range(
+            "context_margin, encoder frames",
+            self.context_margin.into(),
+            0.0..=1_500.0,
+            "0 to 1500",
+        )?;
         let hole_ms = self.hole.unwrap_or(MediaTime::from_secs(3)).as_millis() as f64;
         check_range("hole, ms", hole_ms, 500.0..=29_000.0, "500 to 29000")?;
         check_range("no_speech", self.no_speech.into(), 0.0..=1.0, "0 to 1")?;
@@ -148,9 +160,10 @@ impl Decoder {
     ) -> Result<Outcome, RecognizeError> {
         self.counts.requests += 1;
         let mut options = self.policy.options.clone();
-        let outcome = if head.purpose == Purpose::Partial {
-            let fitted = fitted_context(pcm.len(), self.policy.partial_context);
-            options.audio_context.get_or_insert(fitted);
+        let is_partial = head.purpose == Purpose::Partial;
+        let least = if is_partial { self.policy.partial_context } else { CONTEXT_FRAMES_MIN };
+        options.audio_context.get_or_insert(wider_context(pcm.len(), least, self.policy.context_margin));
+        let outcome = if is_partial {
             let outcome = self.decode(recognizer, pcm, &options, out)?;
             self.counts.partials_dropped += u64::from(outcome == Outcome::Looping);
             outcome

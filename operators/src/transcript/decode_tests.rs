@@ -85,6 +85,24 @@ fn speech_is_decoded_once_at_the_fitted_context() {
 }
 
 #[test]
+fn the_context_is_as_wide_as_was_asked_for() {
+    let calls = |purpose: Purpose, context_margin: u32| {
+        let span = Span::new(MediaTime::ZERO, MediaTime::from_secs(8));
+        let (speech_end, voiced) = (span.end, Voiced::default());
+        let head = AskHead { utterance: 0, attempt: 1, purpose, span, speech_end, proof: span.end, voiced };
+        let mut script = Script { replies: [says(WORDS)].into(), calls: Vec::new() };
+        let mut decoder = Decoder::new(DecodePolicy { context_margin, ..DecodePolicy::default() }).unwrap();
+        decoder.recognise(&mut script, &head, &vec![0.1; 8 * SECOND], &mut Transcription::default()).unwrap();
+        script.calls
+    };
+    // 8 s are 400 frames.
+    for purpose in [Purpose::Final, Purpose::Partial] {
+        assert_eq!([0, 128, 256].map(|margin| calls(purpose, margin)[0].1), [448, 576, 704]);
+    }
+    assert!(Decoder::new(DecodePolicy { context_margin: 1_501, ..DecodePolicy::default() }).is_err());
+}
+
+#[test]
 fn a_looping_partial_is_dropped_and_a_final_is_tried_at_longer_contexts() {
     let decoder = check(Purpose::Partial, &[says(LOOP)], Outcome::Looping, "", &[(6, 448)]);
     assert_eq!((decoder.counts().partials_dropped, decoder.counts().decodes), (1, 1));

@@ -12,7 +12,7 @@ use engine::budget::Budgets;
 use engine::lane::WhenFull;
 use models::store::{DEFAULT_MODEL, Store};
 use models::whisper::{Whisper, WhisperOptions};
-use models::{Recognizer, Scripted};
+use models::{DecodeOptions, Recognizer, Scripted};
 use operators::{AnalysisConfig, DecodePolicy, UtteranceConfig};
 use server::host::Host;
 use server::publish::{FeedIdentity, Record, Sink, Tally, WallClock};
@@ -73,7 +73,9 @@ impl Stage {
         let length = self.args.length();
         let Recognisers(mut recognizers, counters) = self.recognisers();
         // As `aircheck watch` does: else it would guess at first.
-        let measured = recognizers.first_mut().map(|recognizer| measure(&mut **recognizer, 1).unwrap());
+        let measured = recognizers
+            .first_mut()
+            .map(|recognizer| measure(&mut **recognizer, &DecodeOptions::default(), 1).unwrap());
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let host = Arc::new(Host::start(cores, recognizers, PoolConfig::live(policy(), measured)).unwrap());
         let probe = Arc::new(Probe::new(n_feeds, length));

@@ -18,6 +18,11 @@ use crate::telemetry;
 pub(super) struct Readiness {
     /// `ready`, `degraded` (it works, but see the rest) or `ending`.
     status: &'static str,
+    /// Version of the program.
+    version: &'static str,
+    /// Name of the speech model; none where no feed's speech is recognised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
     /// What is wrong with the journal. Events wait in memory meanwhile, and are not shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     journal: Option<String>,
@@ -51,7 +56,9 @@ pub(super) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readines
         (false, Some(_)) => (StatusCode::OK, "degraded"),
         (false, None) => (StatusCode::OK, "ready"),
     };
-    (code, Json(Readiness { status, journal, feeds }))
+    let config = app.feeds.config();
+    let model = config.recognises().then(|| config.recognition.model.clone());
+    (code, Json(Readiness { status, version: env!("CARGO_PKG_VERSION"), model, journal, feeds }))
 }
 
 /// Metrics for Prometheus; of a feed as long as it is there.

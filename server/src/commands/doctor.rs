@@ -198,7 +198,7 @@ fn measure_decode(recognizer: &mut dyn Recognizer) -> Result<Duration, Failure> 
     let pcm: Vec<f32> = noise(usize::try_from(longest).unwrap_or(0)).collect();
     let mut out = Transcription::default();
     recognizer.recognize(&pcm, &DecodeOptions::default(), &mut out).map_err(Failure::runtime)?;
-    measure(recognizer, 3).map_err(Failure::runtime)
+    measure(recognizer, &DecodeOptions::default(), 3).map_err(Failure::runtime)
 }
 
 /// Share of a core that the operators of a stereo feed at 48 kHz take: the faster of two passes.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
+use models::DecodeOptions;
 use operators::DecodePolicy;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -146,14 +147,17 @@ fn told(flaws: &[Flaw]) -> String {
 /// Workers and recognisers, and the only language that these hear, if it is one.
 fn host(config: &Config) -> Result<(Host, Option<&'static str>), Failure> {
     let recognition = &config.recognition;
-    if config.profiles.values().all(|profile| !profile.transcript) {
+    if !config.recognises() {
         let pool = PoolConfig::live(DecodePolicy::default(), None);
         return Ok((Host::start(cores(), Vec::new(), pool).map_err(Failure::runtime)?, None));
     }
     let n = recognition.recognisers.unwrap_or_else(cores);
     let mut speech = load_speech(&recognition.model, n, &recognition.language, Apart::Yes)?;
+    speech.policy.options.beam_size = recognition.beam;
+    speech.policy.context_margin = recognition.context_margin();
+    let options = DecodeOptions { beam_size: recognition.beam, ..DecodeOptions::default() };
     let measured = match speech.recognizers.first_mut() {
-        Some(recognizer) => Some(measure(&mut **recognizer, 1).map_err(Failure::runtime)?),
+        Some(recognizer) => Some(measure(&mut **recognizer, &options, 1).map_err(Failure::runtime)?),
         None => None,
     };
     let language = speech.policy.options.language;

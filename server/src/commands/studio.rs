@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use engine::budget::Budgets;
+use models::DecodeOptions;
 use operators::{AnalysisConfig, DecodePolicy, KeywordRules, Keywords, LoudnessTarget};
 
 use super::setup::{DEFAULT_TARGET, Pace, analysis, cores, read_keywords, speech, target_of};
@@ -41,7 +42,8 @@ impl Studio {
             (Pace::Batch, _) => PoolConfig::batch(policy),
             (Pace::Live, None) => PoolConfig::live(policy, None),
             (Pace::Live, Some(recognizer)) => {
-                let measured = measure(&mut **recognizer, 1).map_err(Failure::runtime)?;
+                let measured =
+                    measure(&mut **recognizer, &DecodeOptions::default(), 1).map_err(Failure::runtime)?;
                 PoolConfig::live(policy, Some(measured))
             }
         };

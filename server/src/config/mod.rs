@@ -82,6 +82,12 @@ static SHAPE: LazyLock<Shape> = LazyLock::new(Shape::of::<Config>);
 static DEFAULT: Profile = Profile::DEFAULT;
 
 impl Config {
+    /// Whether speech of any feed may have to be recognised.
+    #[must_use]
+    pub fn recognises(&self) -> bool {
+        self.profiles.values().any(|profile| profile.transcript)
+    }
+
     /// Reads a configuration. All that is wrong is told, from its beginning to its end.
     pub fn parse(text: &str) -> Result<Self, Vec<ConfigError>> {
         let mut tree = Tree::parse(text)?;

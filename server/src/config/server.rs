@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use models::CONTEXT_FRAMES_PER_SECOND;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -68,6 +69,14 @@ pub struct RecognitionConfig {
     /// Language code such as `de`, for multilingual models; `auto` detects it for each utterance.
     #[schema(format = "language")]
     pub language: String,
+    /// Readings of an utterance that are followed at a time. 1 takes the most probable word each time; more cost two to three
+    /// times as much, and gained nothing with the models that there are.
+    #[schema(minimum = 1, maximum = 8)]
+    pub beam: u32,
+    /// How far beyond the end of an utterance the model looks, ms. Below 2560 it sometimes repeats itself for ever; more
+    /// costs more.
+    #[schema(minimum = 0, maximum = 24_000)]
+    pub context_margin_ms: u32,
     /// Whether feeds are let in that do not fit on this machine. Every feed then gives up more under load.
     pub admit_all: bool,
 }
@@ -78,8 +87,18 @@ impl Default for RecognitionConfig {
             model: "tiny.en-q8_0".to_owned(),
             recognisers: None,
             language: "auto".to_owned(),
+            beam: 1,
+            context_margin_ms: 2_560,
             admit_all: false,
         }
+    }
+}
+
+impl RecognitionConfig {
+    /// `context_margin_ms` in encoder frames of 20 ms.
+    #[must_use]
+    pub fn context_margin(&self) -> u32 {
+        self.context_margin_ms.div_ceil(1_000 / CONTEXT_FRAMES_PER_SECOND)
     }
 }
 

@@ -23,13 +23,17 @@ pub(super) const PARTIALS_A_SECOND: f64 = 300.0;
 const MEASURED_SAMPLES: usize = 5 * SAMPLE_RATE_HZ as usize;
 
 /// What a decode of 5 s without words takes here: the median of `n_decodes`, after one that does not count.
-pub fn measure(recognizer: &mut dyn Recognizer, n_decodes: usize) -> Result<Duration, RecognizeError> {
+pub fn measure(
+    recognizer: &mut dyn Recognizer,
+    options: &DecodeOptions,
+    n_decodes: usize,
+) -> Result<Duration, RecognizeError> {
     let pcm: Vec<f32> = noise(MEASURED_SAMPLES).collect();
     let mut out = Transcription::default();
     let mut times = Vec::with_capacity(n_decodes + 1);
     for _ in 0..=n_decodes {
         let began_at = Instant::now();
-        recognizer.recognize(&pcm, &DecodeOptions::default(), &mut out)?;
+        recognizer.recognize(&pcm, options, &mut out)?;
         times.push(began_at.elapsed());
     }
     let counted = times.get_mut(1..).unwrap_or_default();

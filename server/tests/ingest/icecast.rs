@@ -39,6 +39,10 @@ impl Drop for Running {
 const OWNER: &str =
     "<security><changeowner><user>nobody</user><group>nogroup</group></changeowner></security>";
 
+/// Icecast 2.4.4 dies of the first request now and then, when that comes while it starts (4 of 100 on a busy machine).
+/// None of 900 that answered three times died.
+const ANSWERS: usize = 3;
+
 /// Starts on a free port. Another program may take the port meanwhile: then on another. Whether it is ours that answers
 /// says its name, which is the folder's.
 pub(crate) fn icecast(folder: &Path) -> (Running, SocketAddr) {
@@ -55,7 +59,8 @@ pub(crate) fn icecast(folder: &Path) -> (Running, SocketAddr) {
             .expect("this test needs icecast2: run `make setup`");
         let mut running = Running(child);
         while running.0.try_wait().unwrap().is_none() {
-            if ask(at, "/status.xsl").contains(&format!("Server: {}\r\n", folder.display())) {
+            let is_ours = |_| ask(at, "/none").contains(&format!("Server: {}\r\n", folder.display()));
+            if (0..ANSWERS).all(is_ours) {
                 return (running, at);
             }
             std::thread::yield_now();

@@ -149,6 +149,7 @@ fn readers_that_never_read_hurt_nobody() {
     }
     let answer = service.get("/readyz").json();
     assert_eq!(answer["status"], Value::from("ready"));
+    assert_eq!(answer["version"], Value::from(env!("CARGO_PKG_VERSION")));
     assert!(n_seen > 1_000, "{n_seen}");
     drop(stuck);
     service.end();

@@ -14,34 +14,54 @@ const SCRIPT: &str = include_str!("page.js");
 /// One page without requests to anywhere: styles, script and charts lie within. Nothing in it runs but its own script.
 #[must_use]
 pub fn page(report: &Report) -> String {
-    let style = format!("{}{STYLE}", palette::css());
-    // CSP level 3: only what has these hashes.
-    let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)));
-    let policy = format!("default-src 'none'; style-src {}; script-src {}", hash(&style), hash(SCRIPT));
-    let title = escape(&report.scenario);
     let sections: String =
         sections(report).into_iter().map(|(name, note, body)| section(name, note, &body)).collect();
-    format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\
-         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">\
-         <title>{title} \u{2013} aircheck load test</title><style>{style}</style></head><body>\
-         <header><div><p class=\"brand\">aircheck load test</p><h1>{title}</h1><p class=\"soft\">{}, {}</p></div>\
-         <button id=\"theme\" type=\"button\" hidden>Dark</button></header><main>{}{sections}</main>\
-         <footer><p>Made from <code>report.json</code> (<code>{}</code>), which holds every histogram.</p></footer>\
-         <div id=\"tip\" role=\"status\" hidden></div><script>{SCRIPT}</script></body></html>\n",
-        escape(&report.mode),
-        escape(&started(report)),
-        verdict::section(report),
-        crate::report::SCHEMA,
-    )
+    Frame {
+        title: &report.scenario,
+        subtitle: &format!("{}, {}", report.mode, started(report)),
+        footer: &format!(
+            "Made from <code>report.json</code> (<code>{}</code>), which holds every histogram.",
+            crate::report::SCHEMA
+        ),
+        main: &format!("{}{sections}", verdict::section(report)),
+    }
+    .page()
+}
+
+/// What every page has. Title and subtitle are text, the rest is markup.
+pub(super) struct Frame<'a> {
+    pub(super) title: &'a str,
+    pub(super) subtitle: &'a str,
+    pub(super) main: &'a str,
+    pub(super) footer: &'a str,
+}
+
+impl Frame<'_> {
+    pub(super) fn page(&self) -> String {
+        let style = format!("{}{STYLE}", palette::css());
+        // CSP level 3: only what has these hashes.
+        let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)));
+        let policy = format!("default-src 'none'; style-src {}; script-src {}", hash(&style), hash(SCRIPT));
+        let (title, subtitle) = (escape(self.title), escape(self.subtitle));
+        let Self { main, footer, .. } = self;
+        format!(
+            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\
+             <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">\
+             <title>{title} \u{2013} aircheck load test</title><style>{style}</style></head><body>\
+             <header><div><p class=\"brand\">aircheck load test</p><h1>{title}</h1><p class=\"soft\">{subtitle}</p></div>\
+             <button id=\"theme\" type=\"button\" hidden>Dark</button></header><main>{main}</main>\
+             <footer><p>{footer}</p></footer>\
+             <div id=\"tip\" role=\"status\" hidden></div><script>{SCRIPT}</script></body></html>\n"
+        )
+    }
 }
 
 fn started(report: &Report) -> String {
     report.started_at.strftime("%-d %B %Y, %H:%M UTC").to_string()
 }
 
-fn section(name: &str, note: &str, body: &str) -> String {
+pub(super) fn section(name: &str, note: &str, body: &str) -> String {
     let note = if note.is_empty() { String::new() } else { format!("<p class=\"soft\">{note}</p>") };
     format!("<section class=\"card\"><h2>{name}</h2>{note}{body}</section>")
 }

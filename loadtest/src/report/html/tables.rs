@@ -192,7 +192,7 @@ pub(super) fn origin(report: &Report) -> String {
 }
 
 /// Values are markup already.
-fn pairs(rows: &[(&str, String)]) -> String {
+pub(super) fn pairs(rows: &[(&str, String)]) -> String {
     let row = |(name, value): &(&str, String)| {
         format!("<tr><th scope=\"row\">{name}</th><td class=\"n\">{value}</td></tr>")
     };

@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::page;
+use super::{frontier_page, page};
 use crate::measure::Measurement;
-use crate::report::Report;
 use crate::report::tests::synthetic;
+use crate::report::{Context, Frontier, FrontierVersion, Point, Report};
 
 /// A search with a knee, with marks, stages and resources.
 fn search() -> Report {
@@ -164,6 +164,79 @@ fn chaos() -> Report {
     report
 }
 
+/// A grid in which cheap is fast, exact is dear, and some are beaten.
+fn frontier() -> Frontier {
+    let mut variants = Vec::new();
+    for (which, model) in (0..).zip(["tiny.en-q8_0", "tiny.en-f16", "base-q8_0", "base-f16"]) {
+        for (better, beam) in [(0.0, 1), (1.0, 5)] {
+            for (rarer, partial_ms) in [(0.0, 1_000), (1.0, 2_000)] {
+                let (large, wide) = (f64::from(which / 2), f64::from(which % 2));
+                variants.push(Point {
+                    variant: format!("{model}, beam {beam}, partial_ms {partial_ms}"),
+                    values: [
+                        ("model", model.into()),
+                        ("beam", beam.into()),
+                        ("partial_ms", partial_ms.into()),
+                    ]
+                    .map(|(axis, value): (&str, serde_json::Value)| (axis.to_owned(), value))
+                    .into(),
+                    n_feeds: 2,
+                    error_rate: Some(0.061 - 0.021 * large - 0.002 * better + 0.0007 * wide),
+                    word_first_seen_p95_s: Some(
+                        1.15 + 0.7 * large + 0.25 * better + 0.9 * rarer + 0.02 * wide,
+                    ),
+                    final_p95_s: Some(0.7 + large),
+                    coverage: Some(1.0),
+                    feeds_per_core: Some(
+                        (7.0 - 3.5 * large + 2.0 * rarer) / (1.0 + 0.6 * better + 0.1 * wide),
+                    ),
+                    failure: (large + better > 1.5)
+                        .then(|| "objectives missed: coverage>=0.99: 0.93".to_owned()),
+                    ..Point::default()
+                });
+            }
+        }
+    }
+    variants.push(Point {
+        variant: "base-f16, beam 8".to_owned(),
+        values: [("model".to_owned(), "base-f16".into())].into(),
+        failure: Some("429 Too Many Requests: no room".to_owned()),
+        ..Point::default()
+    });
+    let Context { scenario, machine, versions, started_at, .. } = synthetic::context();
+    let (schema, mode) = (FrontierVersion::V1, "run".to_owned());
+    Frontier { schema, scenario, mode, machine, versions, started_at, variants }.judged()
+}
+
+#[test]
+fn a_frontier_draws_two_and_two_and_says_who_is_best() {
+    let frontier = frontier();
+    let html = frontier_page(&frontier);
+    check_tags(&html);
+    assert!(!html.contains("NaN") && !html.contains("\"inf"));
+    // The one without numbers is only in the table.
+    assert_eq!(html.matches("<circle class=\"dot s0").count(), 3 * 4 + 3);
+    assert_eq!(html.matches("<circle").count(), 3 * (16 + 4));
+    assert_eq!(
+        html.matches(" \u{2605}</td>").count(),
+        frontier.variants.iter().filter(|point| point.is_best).count()
+    );
+    assert!(html.contains("1 \u{2605}</td>") && !html.contains("16 \u{2605}</td>"));
+    assert!(html.contains("model tiny.en-f16") && html.contains("429 Too Many Requests"));
+
+    let mut evil = frontier;
+    evil.scenario = "<img src=x>".to_owned();
+    evil.variants[0].variant = "<img src=x>".to_owned();
+    evil.variants[1].values.insert("model".to_owned(), "<img src=x>".into());
+    evil.variants[1].failure = Some("<img src=x>".to_owned());
+    let html = frontier_page(&evil);
+    check_tags(&html);
+    assert!(!html.contains("<img"));
+
+    evil.variants.clear();
+    assert!(frontier_page(&evil).contains("No variant met its objectives"));
+}
+
 /// Left in AIRCHECK_PAGES, where that is set, to be looked at in a browser.
 #[test]
 fn a_page_can_be_drawn_again_from_what_was_left() {
@@ -175,4 +248,8 @@ fn a_page_can_be_drawn_again_from_what_was_left() {
         let read = Report::read(&folder.join("report.json")).unwrap();
         assert_eq!(page(&read), std::fs::read_to_string(folder.join("report.html")).unwrap());
     }
+    let left = frontier();
+    let read: Frontier = serde_json::from_str(&left.to_json()).unwrap();
+    assert_eq!(read, left);
+    std::fs::write(folder.join("frontier.html"), frontier_page(&read)).unwrap();
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hyper::Method;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Follow;
@@ -31,18 +31,29 @@ pub struct NewFeed<'a> {
     pub more: &'a Map<String, Value>,
 }
 
+/// What an Aircheck that is ready says of itself, as far as it does.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Readiness {
+    /// Its version.
+    pub version: Option<String>,
+    /// Its speech model; none where nothing is recognised.
+    pub model: Option<String>,
+}
+
 impl Api {
     /// Of the server at `url` (`http://` or `https://`), which is told `token` if there is one.
     pub fn new(url: &str, token: Option<&str>) -> Result<Self, Failure> {
         Ok(Self { server: Server::new(url, token)? })
     }
 
-    /// Waits until the server is ready, at most `patience`.
-    pub async fn ready(&self, patience: Duration) -> Result<(), Failure> {
+    /// Waits until the server is ready, at most `patience`; what it then says of itself.
+    pub async fn ready(&self, patience: Duration) -> Result<Readiness, Failure> {
         let begun = Instant::now();
         loop {
             match self.server.ask(Ask { path: &["readyz"], ..Ask::default() }).await {
-                Ok(_) => return Ok(()),
+                // Another server of the same protocol may say nothing of itself.
+                Ok(answer) => return Ok(serde_json::from_slice(&answer.body().await?).unwrap_or_default()),
                 Err(Unanswered::Refused(failure)) => return Err(failure),
                 Err(Unanswered::Away(failure)) if begun.elapsed() >= patience => return Err(failure),
                 Err(Unanswered::Away(_)) => tokio::time::sleep(ASK_AGAIN).await,
@@ -76,6 +87,7 @@ impl Api {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::aircheck::get;
     use crate::target::aircheck::scripted::{answer, server};
 
     #[tokio::test]
@@ -113,11 +125,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_address_is_asked_for_as_it_stands() {
+        let answers = vec![answer("200 OK", "", "ok"), answer("404 Not Found", "", "")];
+        let (url, requests) = server(answers).await;
+        get(&format!("{url}/is/up/?deep=1")).await.unwrap();
+        assert!(get(&url).await.unwrap_err().to_string().contains("404 Not Found"));
+        let requests = requests.await.unwrap();
+        assert!(requests[0].starts_with("GET /is/up/?deep=1 HTTP/1.1\r\n"), "{}", requests[0]);
+        assert!(requests[1].starts_with("GET / HTTP/1.1\r\n"), "{}", requests[1]);
+    }
+
+    #[tokio::test]
     async fn ready_waits_for_one_that_is_not_yet() {
         let ending = answer("503 Service Unavailable", "application/json", r#"{"status":"ending"}"#);
-        let (url, requests) = server(vec![ending.clone(), answer("200 OK", "", "{}")]).await;
-        Api::new(&url, None).unwrap().ready(Duration::from_secs(600)).await.unwrap();
+        let ready = r#"{"status":"ready","version":"0.4.0","model":"tiny.en-q8_0","feeds":{}}"#;
+        let (url, requests) = server(vec![ending.clone(), answer("200 OK", "", ready)]).await;
+        let said = Api::new(&url, None).unwrap().ready(Duration::from_secs(600)).await.unwrap();
+        assert_eq!((said.version.as_deref(), said.model.as_deref()), (Some("0.4.0"), Some("tiny.en-q8_0")));
         assert_eq!(requests.await.unwrap().len(), 2);
+        let (url, _requests) = server(vec![answer("200 OK", "", "ok")]).await;
+        let said = Api::new(&url, None).unwrap().ready(Duration::ZERO).await.unwrap();
+        assert_eq!(said, Readiness::default());
 
         let (url, _requests) = server(vec![ending]).await;
         let error = Api::new(&url, None).unwrap().ready(Duration::ZERO).await.unwrap_err().to_string();

@@ -107,7 +107,9 @@ impl Server {
 
     fn address(&self, ask: &Ask<'_>) -> Url {
         let mut url = self.url.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
+        if !ask.path.is_empty()
+            && let Ok(mut path) = url.path_segments_mut()
+        {
             path.pop_if_empty().extend(ask.path);
         }
         url.set_query(ask.query);
@@ -129,6 +131,15 @@ impl Server {
         }
         request.body(Full::from(ask.body))
     }
+}
+
+/// Asks for `url`, and fails unless the answer is a success.
+pub async fn get(url: &str) -> Result<(), Failure> {
+    let mut server = Server::new(url, None)?;
+    let query = server.url.query().map(str::to_owned);
+    server.url.set_query(None);
+    let ask = Ask { query: query.as_deref(), ..Ask::default() };
+    server.ask(ask).await.map(drop).map_err(Unanswered::into_failure)
 }
 
 impl Answer {

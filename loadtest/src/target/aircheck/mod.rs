@@ -7,9 +7,10 @@ mod http;
 mod sse;
 mod stages;
 
-pub use api::{Api, NewFeed};
+pub use api::{Api, NewFeed, Readiness};
 pub use event::Told;
 pub use follow::Follow;
+pub use http::get;
 pub use stages::Stages;
 
 /// What the tests share: a server that says what it is told to.
