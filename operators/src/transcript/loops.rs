@@ -42,7 +42,14 @@ pub(super) fn is_loop(heard: &Transcription, n_samples: usize, limits: &LoopLimi
     let n_words = heard.words.len();
     let secs = n_samples as f64 / f64::from(SAMPLE_RATE_HZ);
     (n_words >= limits.rate_words && n_words as f64 > limits.words_per_second * secs)
-        || (1..=PHRASE_WORDS_MAX).any(|n| repeats(heard, n) >= needed(n, limits))
+        || is_repeated(heard, limits)
+}
+
+/// Whether a phrase is repeated too often, be it within a word: `old-s-s-y-y-y-y-y-y-y-y`.
+fn is_repeated(heard: &Transcription, limits: &LoopLimits) -> bool {
+    let parts = (0..heard.words.len()).flat_map(|at| heard.word_text(at).split('-'));
+    let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+    (1..=PHRASE_WORDS_MAX).any(|n| repeats(&parts, n) >= needed(n, limits))
 }
 
 fn needed(phrase_words: usize, limits: &LoopLimits) -> usize {
@@ -54,10 +61,10 @@ fn needed(phrase_words: usize, limits: &LoopLimits) -> usize {
 }
 
 /// Most times in a row that any phrase of `n` words occurs.
-fn repeats(heard: &Transcription, n: usize) -> usize {
+fn repeats(words: &[&str], n: usize) -> usize {
     let (mut run, mut longest) = (0, 0);
-    for at in n..heard.words.len() {
-        run = if is_same(heard.word_text(at), heard.word_text(at - n)) { run + 1 } else { 0 };
+    for (earlier, word) in words.iter().zip(words.iter().skip(n)) {
+        run = if is_same(earlier, word) { run + 1 } else { 0 };
         longest = longest.max(run);
     }
     longest / n + 1
@@ -88,6 +95,8 @@ mod tests {
         check("and no no no no no no then", 10, true);
         check("I know, I know, I know", 10, false);
         check("so I know, I know, i know. I KNOW", 10, true);
+        check("He was not an old-s-s-y-y-y-y-y-y-y-y-y-y-y-y man.", 4, true);
+        check("a well-to-do, cold-hearted T-t-t-thing", 4, false);
         check("it was the best of times it was the worst of times", 10, false);
         check("by the end of the day by the end of the day", 10, false);
         check("by the end of the day by the end of the day by the end of the day", 10, true);

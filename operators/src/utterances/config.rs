@@ -80,6 +80,12 @@ impl UtteranceConfig {
         let endpoint = MediaTime::from_millis(800);
         Self { endpoint, speculate: None, partial: None, ..Self::live() }
     }
+
+    /// How long an utterance is at least where it is cut because it is as long as it may be.
+    #[must_use]
+    pub fn whole(&self) -> MediaTime {
+        self.longest.saturating_sub(self.cut_search)
+    }
 }
 
 impl Default for UtteranceConfig {

@@ -20,9 +20,6 @@ pub const GUEST_TEMPO: Tempo = Tempo::AtMost(Rate { speed: 4, burst: Duration::f
 const SETTLE: MediaTime = MediaTime::from_millis(200);
 /// Silence before an endpoint after which its final is decoded in advance, at most: as for other feeds.
 const SPECULATE: MediaTime = MediaTime::from_millis(200);
-/// Longest utterance of a guest. Its words are settled when it ends: at 12 s, as for other feeds, 5 % of the words of
-/// steady speech were settled after 6.1 s and more, at 5 s after 3.9 s (`make bench-serve ROWS=guests`).
-const LONGEST: MediaTime = MediaTime::from_secs(5);
 /// Endpoints that a guest may ask for; others are moved here. A shorter one cuts words off (docs/adr/0003).
 const ENDPOINTS: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
 
@@ -64,8 +61,6 @@ impl GuestSpec {
             tail: usual.tail.min(speculate.unwrap_or(endpoint)),
             partial: usual.partial.filter(|_| self.partials),
             settle: Some(SETTLE),
-            longest: usual.longest.min(LONGEST),
-            cut_search: usual.cut_search.min(MediaTime::from_millis(LONGEST.as_millis() / 2)),
             ..usual.clone()
         }
     }
@@ -88,6 +83,8 @@ pub struct Guest {
     pub events: broadcast::Receiver<Arc<Published>>,
     /// Answers when the last event of the feed is visible.
     pub done: oneshot::Receiver<()>,
+    /// How long its utterances are at least where they are cut.
+    pub whole: MediaTime,
 }
 
 /// Why a guest is not let in.

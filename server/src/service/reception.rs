@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use engine::budget::Budgets;
-use operators::Keywords;
+use engine::time::MediaTime;
+use operators::{Keywords, UtteranceConfig};
 use tokio::sync::oneshot;
 
 use super::ground::Ground;
@@ -93,6 +94,7 @@ impl Reception for Lobby {
         let events = self.ground.hub.subscribe();
         let epoch = now_secs();
         let setup = self.setup(&spec, &config, epoch)?;
+        let whole = setup.analysis.utterances.as_ref().map_or(MediaTime::ZERO, UtteranceConfig::whole);
         let mut run = FeedRun::start(setup, Arc::clone(&self.ground.host)).map_err(|error| match error {
             RunError::Refused(refused) => Refusal::Full(refused.to_string()),
             error => failed(&error),
@@ -118,6 +120,6 @@ impl Reception for Lobby {
             let _ = last.send(());
         };
         thread.spawn(guest).map_err(|error| failed(&error))?;
-        Ok(Guest { dock, events, done })
+        Ok(Guest { dock, events, done, whole })
     }
 }

@@ -123,6 +123,7 @@ impl Reception for Inn {
         let (mut audio, dock) = Audio::from_dock(spec.feed.as_str(), guest_live_config(), &self.runtime)
             .map_err(|error| failed(error.to_string()))?;
         let utterances = spec.utterances(&UtteranceConfig::live());
+        let whole = utterances.whole();
         let setup = Setup {
             identity: FeedIdentity { name: spec.feed.to_string(), epoch: 1 },
             clock: WallClock::live(),
@@ -146,7 +147,7 @@ impl Reception for Inn {
             n_guests.send_modify(|n| *n -= 1);
         };
         thread::Builder::new().name("guest".into()).spawn(play).unwrap();
-        Ok(Guest { dock, events, done })
+        Ok(Guest { dock, events, done, whole })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is said about one channel: from the events of its feed to messages. Finals are contiguous and never change: each
 //! begins where the one before it ends, from the first sample to the last; an interim is about what no final covers
-//! yet. No socket, no clock.
+//! yet. A long utterance has finals before it ends. No socket, no clock.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use engine::event::{Body, Data, FeedState, GapReport, Settled, Settling, SpokenWord, Transcript};
 use engine::time::{MediaTime, Span};
 
+use super::early::Early;
 use super::query::{Query, Spelling};
 use super::wire::{Alternative, Alternatives, Gap, Message, Origin, Results, length, secs};
 
@@ -38,6 +39,9 @@ pub(super) struct Channel {
     origin: Arc<Origin>,
     /// Everything before it is in a final that was sent.
     covered: MediaTime,
+    /// Every utterance that began before it is over, and in finals that were sent.
+    closed: MediaTime,
+    early: Early,
     /// Everything before it is known for good.
     settled: MediaTime,
     /// Utterance of the newest final that came.
@@ -57,13 +61,15 @@ pub(super) struct Channel {
 }
 
 impl Channel {
-    /// Channel `index[0]` of `index[1]`.
-    pub(super) fn new(index: [usize; 2], wanted: Wanted, origin: Arc<Origin>) -> Self {
+    /// Channel `index[0]` of `index[1]`. Its utterances are cut after `whole` at the earliest.
+    pub(super) fn new(index: [usize; 2], wanted: Wanted, origin: Arc<Origin>, whole: MediaTime) -> Self {
         Self {
             index,
             wanted,
             origin,
             covered: MediaTime::ZERO,
+            closed: MediaTime::ZERO,
+            early: Early::new(whole),
             settled: MediaTime::ZERO,
             newest_final: None,
             finals: VecDeque::new(),
@@ -186,8 +192,11 @@ impl Channel {
     ) {
         let mut words = Vec::new();
         while let Some(transcript) = self.finals.pop_front_if(|said| Some(said.utterance) <= last_final) {
-            words.extend(transcript.words);
+            words.extend(self.early.rest(&transcript).iter().cloned());
         }
+        // What was heard of it before may have placed its words later.
+        let until = until.max(self.covered);
+        words.iter_mut().for_each(|word| word.span = after(word.span, self.covered));
         self.last_word_end = words.last().map(|word| word.span.end).or(self.last_word_end);
         let speech_final = matches!(by, Settling::Endpoint | Settling::Demand | Settling::End);
         let results = Results {
@@ -197,20 +206,35 @@ impl Channel {
             ..self.results(until, &words)
         };
         say(Message::Results(results));
-        self.covered = until;
+        (self.covered, self.closed) = (until, until);
     }
 
-    /// Shows the newest interim once nothing before its utterance can change. One of what a final covers is forgotten.
+    /// Shows the newest interim once nothing before its utterance can change, less what of it is final before the utterance
+    /// ends. One of what finals cover is forgotten.
     fn show_partial(&mut self, say: &mut dyn FnMut(Message)) {
         // An utterance is numbered by the position of its first sample, ms.
-        let (covered, settled) = (self.covered.as_millis(), self.settled.as_millis());
-        self.partial.take_if(|(_, transcript)| transcript.utterance < covered);
+        let (closed, settled) = (self.closed.as_millis(), self.settled.as_millis());
+        self.partial.take_if(|(_, transcript)| transcript.utterance < closed);
         if let Some((span, transcript)) =
             self.partial.take_if(|(_, transcript)| transcript.utterance <= settled)
         {
-            let last = transcript.words.last().map_or(span.end, |word| word.span.end);
-            say(Message::Results(self.results(last.max(self.settled), &transcript.words)));
+            let words = self.early.take(&transcript);
+            self.say_early(&words, say);
+            let rest = self.early.rest(&transcript);
+            if words.is_empty() || !rest.is_empty() {
+                let last = rest.last().map_or(span.end, |word| word.span.end);
+                let end = last.max(self.settled).max(self.covered);
+                say(Message::Results(self.results(end, rest)));
+            }
         }
+    }
+
+    /// A final in the middle of an utterance.
+    fn say_early(&mut self, words: &[SpokenWord], say: &mut dyn FnMut(Message)) {
+        let Some(until) = words.last().map(|word| word.span.end.max(self.covered)) else { return };
+        say(Message::Results(Results { is_final: true, ..self.results(until, words) }));
+        self.last_word_end = Some(until);
+        self.covered = until;
     }
 
     /// An interim up to `end`.
@@ -244,4 +268,10 @@ impl Channel {
             cause: gap.cause.clone(),
         })
     }
+}
+
+/// `span` without what lies before `covered`.
+fn after(span: Span, covered: MediaTime) -> Span {
+    let start = span.start.max(covered);
+    Span::new(start, span.end.max(start))
 }

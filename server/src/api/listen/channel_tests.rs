@@ -72,7 +72,8 @@ fn line(message: &Message) -> String {
 fn check(query: &str, events: &[Data<Body>], expected: &[&str]) -> Channel {
     let query = Query::parse(query).unwrap();
     let origin = Origin::new("id".into(), "model");
-    let mut channel = Channel::new([0, 1], Wanted::from(&query), origin.into());
+    let whole = MediaTime::from_secs(9);
+    let mut channel = Channel::new([0, 1], Wanted::from(&query), origin.into(), whole);
     let mut lines = Vec::new();
     let mut say = |message: Message| lines.push(line(&message));
     events.iter().for_each(|event| channel.take(event, &mut say));
@@ -134,6 +135,67 @@ fn what_is_settled_waits_for_its_final_and_interims_for_both() {
     check(INTERIMS, &events, &expected);
     let without = ["0.00..1.00 final+speech_final \"one two\"", "1.00..2.00 final+speech_final \"\""];
     check("", &events, &without);
+}
+
+/// A partial of words of a second each, of which `stable` stays.
+fn slow(utterance: u64, stable: &str, rest: &str) -> Data<Body> {
+    let Data { span: place, body, .. } = partial(utterance, [stable, rest].join(" ").trim());
+    let Body::Partial(mut transcript) = body else { panic!("a partial") };
+    transcript.stable_bytes = stable.len();
+    for (at, word) in (0..).zip(&mut transcript.words) {
+        let start = utterance + 1_000 * at;
+        word.span = span(start, start + 1_000);
+    }
+    data(place, Body::Partial(transcript))
+}
+
+#[test]
+fn a_long_utterance_has_finals_before_it_ends() {
+    let events = [
+        settled(Quiet, 500, None),
+        slow(500, "", "one two three"),
+        slow(500, "one two", "three four"),
+        slow(500, "one two three", "for"),
+        slow(500, "one two three four five", ""),
+        slow(500, "one two three four five", "six"),
+        // It places its words of 100 ms where others were said before.
+        said(500, "One to three, four fife six seven"),
+        settled(Endpoint, 9_000, 500),
+        slow(500, "one two three four five six", "late"),
+        partial(9_000, "next"),
+        feed(FeedState::Ended, 11_000),
+    ];
+    let expected = [
+        "0.00..3.50  \"one two three\"",
+        "0.00..2.50 final \"one two\"",
+        "2.50..4.50  \"three four\"",
+        "2.50..4.50  \"three for\"",
+        "2.50..5.50 final \"three four five\"",
+        "5.50..6.50  \"six\"",
+        "5.50..9.00 final+speech_final \"six seven\"",
+        "9.00..9.10  \"next\"",
+        "9.00..11.00 final+speech_final \"\"",
+    ];
+    check(INTERIMS, &events, &expected);
+}
+
+#[test]
+fn what_was_said_early_stays_where_the_rest_is_taken_back() {
+    let taken_back = [
+        settled(Quiet, 500, None),
+        slow(500, "one two", "three four"),
+        slow(500, "", ""),
+        settled(Endpoint, 5_000, None),
+        feed(FeedState::Ended, 6_000),
+    ];
+    let expected = [
+        "0.00..2.50 final \"one two\"",
+        "2.50..4.50  \"three four\"",
+        "2.50..2.50  \"\"",
+        "2.50..5.00 final+speech_final \"\"",
+        "5.00..6.00 final+speech_final \"\"",
+    ];
+    check(INTERIMS, &taken_back, &expected);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod auth;
 mod channel;
 #[cfg(test)]
 mod channel_tests;
+mod early;
 mod ids;
 mod parameters;
 mod pieces;

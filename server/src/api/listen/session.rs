@@ -96,7 +96,7 @@ impl Session {
         let mut streams = Vec::with_capacity(n_streams);
         for (idx, (feed, guest)) in guests.into_iter().enumerate() {
             docks.push(guest.dock);
-            let channel = Channel::new([idx, n_streams], wanted, Arc::clone(&origin));
+            let channel = Channel::new([idx, n_streams], wanted, Arc::clone(&origin), guest.whole);
             streams.push((feed, channel, guest.events, guest.done));
         }
         let (sink, stream) = socket.split();
