@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-generator bench-journal bench-live-peers bench-selftest bench-serve soak soak-faults bench-peers capacity deny loadtest loadtest-programs loadtest-sample install clean
+.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-generator bench-journal bench-live-peers bench-selftest bench-serve soak soak-ci soak-faults bench-peers capacity deny loadtest loadtest-programs loadtest-sample install clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 AIRCHECK ?= cargo run --locked --release --quiet --bin aircheck --
@@ -78,6 +78,10 @@ bench-generator: setup ## how punctual the load test's generator is on one core:
 soak: setup ## 20 feeds with random faults for SECS: memory, descriptors, conservation (the aim is 8 h: SECS=28800)
 	$(AIRCHECK) models pull
 	cargo bench --locked -p aircheck-server --bench serve -- --secs $(or $(SECS),600) $(BENCH_ARGS) soak
+
+soak-ci: setup ## ten minutes of soak with what `make test` has built; what ten minutes can tell is judged
+	$(MAKE) --no-print-directory weights AIRCHECK=$(TARGET)/debug/aircheck
+	cargo bench --locked --workspace --profile dev --bench serve -- --secs $(or $(SECS),600) $(BENCH_ARGS) soak
 
 capacity: loadtest-programs ## how many live feeds this machine carries: a table and an HTML page (LOAD_ARGS="--length 1m")
 	$(LOADTEST) find-max --scenario loadtest/scenarios/capacity.toml $(LOAD_ARGS)

@@ -7,6 +7,7 @@ packages=(
     cmake           # and builds with this
     python3-pip     # fetches weights and recordings from the Python package index
     ezstream        # an encoder of its own kind that pushes to our mount
+    liquidsoap      # and another one
     ffmpeg          # encodes the demo and the test signals
     icecast2        # the streaming server that demo and tests listen to
     prometheus      # the server that tests let scrape the metrics, with promtool

@@ -10,11 +10,13 @@ pub(crate) enum Row {
     Journal,
     Many,
     Guests,
+    Slow,
     Soak,
 }
 
 impl Row {
-    const ALL: [Self; 6] = [Self::Ready, Self::Visible, Self::Journal, Self::Many, Self::Guests, Self::Soak];
+    const ALL: [Self; 7] =
+        [Self::Ready, Self::Visible, Self::Journal, Self::Many, Self::Guests, Self::Slow, Self::Soak];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -23,6 +25,7 @@ impl Row {
             Self::Journal => "journal",
             Self::Many => "many",
             Self::Guests => "guests",
+            Self::Slow => "slow",
             Self::Soak => "soak",
         }
     }

@@ -2,7 +2,7 @@
 //! is promised of it beside what was measured. `make bench-serve`, `make soak`.
 //!
 //! `serve [--secs N] [--feeds N] [--seed N] [--profile LINES] [ROW...]`, rows: `ready`, `visible`, `journal`, `many`,
-//! `guests`, `soak`. Without a row all but `soak`. `--secs`: length of each measurement; `--feeds`: feeds (or guests) in
+//! `guests`, `slow`, `soak`. Without a row all but `soak`. `--secs`: length of each measurement; `--feeds`: feeds (or guests) in
 //! place of those that are promised, for a look on a small machine; `--profile`: keys of the profile of guests, such as
 //! `utterance_max_secs = 6`. It fails where a bar does not hold.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -16,6 +16,7 @@ mod programme;
 mod reader;
 mod ready;
 mod service;
+mod slow;
 mod soak;
 mod station;
 mod storm;
@@ -57,6 +58,7 @@ fn measure(row: Row, args: &Args) -> Vec<Bar> {
             Vec::new()
         }
         Row::Guests => guests::measure(args),
+        Row::Slow => slow::measure(args),
         Row::Soak => soak::measure(args),
     }
 }

@@ -7,10 +7,12 @@ mod feeds;
 mod follow;
 mod health;
 pub mod listen;
+mod places;
 mod problem;
 mod rate;
 mod readers;
 mod speech;
+mod watched;
 
 use std::sync::{Arc, PoisonError, RwLock};
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use models::DecodeOptions;
 use operators::DecodePolicy;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,10 +32,16 @@ const COMMIT: Duration = Duration::from_secs(1);
 /// Time for readers to get the last events.
 const GOODBYE: Duration = Duration::from_millis(500);
 
+/// Descriptors of a feed: its source, while it connects the one after it, or a file. And of everything else: recognisers,
+/// the journal and its readers, the runtime.
+const FILES_OF_A_FEED: usize = 2;
+const FILES_OF_US: usize = 256;
+
 /// Runs the command.
 pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let began = Instant::now();
     let config = Arc::new(read(args)?);
+    allow_files(config.limits.connections + FILES_OF_A_FEED * config.limits.feeds + FILES_OF_US);
     let runtime = runtime()?;
     let address = config.server.listen;
     let listener = runtime.block_on(TcpListener::bind(address));
@@ -70,6 +77,21 @@ fn read(args: &ServeArgs) -> Result<Config, Failure> {
     match config.exposure().as_slice() {
         [] => Ok(config),
         flaws => Err(Failure::Usage(told(flaws))),
+    }
+}
+
+/// Lets this process open as many files as the system allows it: shells and service managers begin with 1024, which is for
+/// programs that use `select`. Says so where that is fewer than `n`.
+fn allow_files(n: usize) {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!("cannot raise the limit of open files: {error}");
+    }
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    if allowed < n as u64 {
+        tracing::warn!(
+            "at most {allowed} files and connections may be open, where the limits need {n} (ulimit -n)"
+        );
     }
 }
 

@@ -19,10 +19,10 @@ pub struct Limits {
     /// Longest body of a request, bytes. Audio that is pushed has no such limit.
     #[schema(minimum = 1_024, maximum = 104_857_600)]
     pub body_bytes: usize,
-    /// Connections at a time.
+    /// Connections at a time. Where all are taken, one that has not said yet what it wants gives way to one that comes.
     #[schema(minimum = 1, maximum = 65_535)]
     pub connections: usize,
-    /// Connections at a time from one client address.
+    /// Connections at a time from one client address. Where all are taken, the same holds among these.
     #[schema(minimum = 1, maximum = 65_535)]
     pub connections_per_address: usize,
     /// Requests a second from one client address, on average.

@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use engine::audio::Block;
-use engine::event::{Feed, FeedState, Gap, Metadata};
+use engine::event::{Feed, FeedState, Gap, GapReason, Metadata};
 use engine::time::{FLICKS_PER_SECOND, MediaTime, Span};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
@@ -55,6 +55,8 @@ pub struct Audio {
     /// What comes after a block that was cut short by it.
     held: Option<Received>,
     stopper: Stopper,
+    /// What was not given when it was cut is told.
+    is_cut: bool,
     ended: bool,
 }
 
@@ -66,17 +68,36 @@ enum Source {
 /// Ends an input from another thread. What was received is still given.
 #[derive(Clone, Debug)]
 pub struct Stopper {
-    stopped: Arc<AtomicBool>,
+    told: Arc<Told>,
     receiving: Option<AbortHandle>,
+}
+
+/// What an input was told.
+#[derive(Debug, Default)]
+struct Told {
+    stopped_at: OnceLock<Instant>,
+    is_cut: AtomicBool,
 }
 
 impl Stopper {
     /// Ends it: a file before the next block, a stream after what has arrived.
     pub fn stop(&self) {
-        self.stopped.store(true, Relaxed);
+        // Whoever stopped it first.
+        let _ = self.told.stopped_at.set(Instant::now());
         if let Some(receiving) = &self.receiving {
             receiving.abort();
         }
+    }
+
+    /// Ends a stream without what has arrived, which becomes a gap: there is no time for it. A file, of which nothing
+    /// waits, is only stopped.
+    pub fn cut(&self) {
+        self.stop();
+        self.told.is_cut.store(true, Relaxed);
+    }
+
+    fn stopped_at(&self) -> Option<Instant> {
+        self.told.stopped_at.get().copied()
     }
 }
 
@@ -127,9 +148,9 @@ impl Audio {
     }
 
     fn new(source: Source, receiving: Option<AbortHandle>) -> Self {
-        let stopper = Stopper { stopped: Arc::default(), receiving };
+        let stopper = Stopper { told: Arc::default(), receiving };
         let (stream, origin, frame, left, held) = (None, MediaTime::ZERO, 0, 0..0, None);
-        Self { source, stream, origin, frame, left, held, stopper, ended: false }
+        Self { source, stream, origin, frame, left, held, stopper, is_cut: false, ended: false }
     }
 
     /// Ends it from another thread.
@@ -163,6 +184,9 @@ impl Audio {
     /// What comes next; fills `block` when that is frames. A file fills it to its capacity, a live stream gives what
     /// arrived together: nothing waits for more. Waits for input. After an error or the end there is no more.
     pub fn next_block(&mut self, block: &mut Block) -> Result<Step, IngestError> {
+        if let Some(gap) = self.cut() {
+            return Ok(gap);
+        }
         let mut filled = false;
         loop {
             if !self.left.is_empty() {
@@ -234,8 +258,20 @@ impl Audio {
         (self.origin, self.frame) = (origin, 0);
     }
 
+    /// Leaves everything that waits, once, where that was asked for. How much that is only the clock tells: what is not
+    /// decoded has no length.
+    fn cut(&mut self) -> Option<Step> {
+        if self.is_cut || !self.is_live() || !self.stopper.told.is_cut.load(Relaxed) {
+            return None;
+        }
+        (self.is_cut, self.left, self.held) = (true, 0..0, None);
+        let waited = self.stopper.stopped_at()?.saturating_duration_since(self.received_at());
+        self.stream?;
+        Some(self.gap(media_time(waited), Gap { frames: 0, reason: GapReason::Overload }))
+    }
+
     fn end(&mut self) -> Step {
-        let was_told = !std::mem::replace(&mut self.ended, true) && self.stopper.stopped.load(Relaxed);
+        let was_told = !std::mem::replace(&mut self.ended, true) && self.stopper.stopped_at().is_some();
         if !(was_told && self.is_live()) {
             return Step::End;
         }
@@ -250,7 +286,8 @@ impl Audio {
     }
 
     fn pull(&mut self) -> Result<Option<Received>, IngestError> {
-        if self.ended || (!self.is_live() && self.stopper.stopped.load(Relaxed)) {
+        let is_over = if self.is_live() { self.is_cut } else { self.stopper.stopped_at().is_some() };
+        if self.ended || is_over {
             return Ok(None);
         }
         let pulled = match &mut self.source {

@@ -17,6 +17,9 @@ use super::store::{Kept, Store};
 use super::{FeedStatus, StoreError};
 use crate::config::{Config, FeedName, FeedSpec, Profile, RecognitionConfig, Source};
 
+/// Time that a feed which is paused, removed or changed has for what arrived before the rest is cut off.
+const SETTLE: Duration = Duration::from_secs(4);
+
 /// Where a feed was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -194,18 +197,20 @@ impl Feeds {
         self.arrange(None)
     }
 
-    /// Ends all feeds; what arrived is still analysed, for as long as `patience`. Answers how many were not done then.
+    /// Ends all feeds. What arrived is still analysed, for half of `patience`; what is left then is a gap, or it would take
+    /// as long as it lasts where feeds are far behind. Answers how many were not done after `patience`.
     pub fn drain(&self, patience: Duration) -> usize {
         self.state().is_ending = true;
         let _changing = self.changing();
         let running: Vec<Running> =
             self.state().slots.values_mut().filter_map(|slot| slot.running.take()).collect();
         running.iter().for_each(|feed| feed.control.stop());
-        let due = Instant::now() + patience;
-        while Instant::now() < due && running.iter().any(|feed| !feed.thread.is_finished()) {
-            std::thread::park_timeout(Duration::from_millis(5));
+        let left = unfinished(&running, patience / 2);
+        if left > 0 {
+            tracing::warn!("{left} feeds are behind: what they have not analysed is a gap");
         }
-        running.iter().filter(|feed| !feed.thread.is_finished()).count()
+        running.iter().for_each(|feed| feed.control.cut());
+        unfinished(&running, patience / 2)
     }
 
     fn keep(&self, spec: FeedSpec) -> Result<FeedView, ChangeError> {
@@ -290,6 +295,8 @@ impl Feeds {
         let running = self.state().slots.get_mut(name).and_then(|slot| slot.running.take());
         if let Some(running) = running {
             running.control.stop();
+            unfinished(std::slice::from_ref(&running), SETTLE);
+            running.control.cut();
             if running.thread.join().is_err() {
                 tracing::error!("feed {name}: its thread panicked");
             }
@@ -324,6 +331,16 @@ impl Slot {
     fn cause(&self) -> Option<&Cause> {
         self.running.as_ref().map(|running| &running.cause)
     }
+}
+
+/// Waits until all of `running` have ended, for as long as `patience`. Answers how many have not.
+fn unfinished(running: &[Running], patience: Duration) -> usize {
+    let due = Instant::now() + patience;
+    let is_left = |feed: &&Running| !feed.thread.is_finished();
+    while Instant::now() < due && running.iter().any(|feed| is_left(&feed)) {
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    running.iter().filter(is_left).count()
 }
 
 /// Whether `other` has what `spec` asks for, and only one can have.

@@ -43,6 +43,7 @@ pub(super) struct Plan {
 #[derive(Debug)]
 pub(super) struct Control {
     is_over: AtomicBool,
+    is_cut: AtomicBool,
     stopper: Mutex<Option<Stopper>>,
     unparker: Unparker,
 }
@@ -52,7 +53,8 @@ impl Control {
     pub(super) fn new() -> (Arc<Self>, Parker) {
         let parker = Parker::new();
         let unparker = parker.unparker().clone();
-        (Arc::new(Self { is_over: AtomicBool::new(false), stopper: Mutex::default(), unparker }), parker)
+        let (is_over, is_cut) = (AtomicBool::new(false), AtomicBool::new(false));
+        (Arc::new(Self { is_over, is_cut, stopper: Mutex::default(), unparker }), parker)
     }
 
     /// Ends the input; what arrived is still analysed.
@@ -62,6 +64,14 @@ impl Control {
             stopper.stop();
         }
         self.unparker.unpark();
+    }
+
+    /// Ends the input at once: what arrived and is not analysed yet is a gap.
+    pub(super) fn cut(&self) {
+        self.is_cut.store(true, Ordering::Release);
+        if let Some(stopper) = &*self.stopper() {
+            stopper.cut();
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -77,6 +87,9 @@ impl Control {
         *self.stopper() = Some(stopper.clone());
         if self.is_over() {
             stopper.stop();
+        }
+        if self.is_cut.load(Ordering::Acquire) {
+            stopper.cut();
         }
     }
 }

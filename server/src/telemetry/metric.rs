@@ -57,11 +57,13 @@ pub enum Metric {
     JournalCommit,
     /// Quantiles of the time from an event's hand-over to its being visible.
     JournalVisible,
+    /// Connections to the service that were closed because too many were there.
+    TurnedAway,
 }
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::EventLatency,
         Self::DeadlinesMissed,
         Self::StageWait,
@@ -88,6 +90,7 @@ impl Metric {
         Self::JournalSize,
         Self::JournalCommit,
         Self::JournalVisible,
+        Self::TurnedAway,
     ];
 
     /// As Prometheus knows it.
@@ -120,6 +123,7 @@ impl Metric {
             Self::JournalSize => "aircheck_journal_size_bytes",
             Self::JournalCommit => "aircheck_journal_commit_seconds",
             Self::JournalVisible => "aircheck_journal_visible_seconds",
+            Self::TurnedAway => "aircheck_connections_turned_away_total",
         }
     }
 
@@ -152,6 +156,9 @@ impl Metric {
             Self::JournalSize => "size of the journal and its log",
             Self::JournalCommit => "how long a commit took, by quantile",
             Self::JournalVisible => "from an event's hand-over to its being visible, by quantile",
+            Self::TurnedAway => {
+                "connections closed because too many were there: new ones, or those that only waited"
+            }
         }
     }
 

@@ -87,6 +87,24 @@ pub fn journal(state: &JournalState) {
     }
 }
 
+/// Why a connection was closed that wanted something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// All places were taken when it came.
+    Full,
+    /// It had not said what it wants, and another one came.
+    GaveWay,
+}
+
+/// Counts a connection that was closed because too many were there.
+pub fn turned_away(why: TurnedAway) {
+    let why = match why {
+        TurnedAway::Full => "full",
+        TurnedAway::GaveWay => "gave_way",
+    };
+    counter!(Metric::TurnedAway.name(), "why" => why).increment(1);
+}
+
 /// Counts what a feed publishes.
 pub struct Telemetry {
     feed: String,

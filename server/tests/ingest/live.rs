@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-use engine::event::{FeedState, GapReason};
+use engine::event::{FeedState, Gap, GapReason};
 use server::ingest::{Audio, Fault, LiveConfig};
 
 use crate::serve::{Act, Server, listen, quick, send, send_and_hang, stream_of, wait_for_end};
@@ -220,6 +220,22 @@ fn aac_is_chosen_by_its_content_type() {
     assert!(heard.n_frames() > 150_000 && heard.gaps.is_empty(), "{} {:?}", heard.n_frames(), heard.gaps);
     let wrong = hear_url(&Server::new(vec![send(stream_of("audio/mpeg", joined))]).url("/"), quick(false));
     assert_eq!(wrong.streams[0].codec, "aac", "two packets say more than a wrong type");
+}
+
+/// What arrived and was not decoded when there was no more time for it is a gap, as long as it waited.
+#[test]
+fn it_is_cut_when_it_has_no_time_for_what_arrived() {
+    let server = Server::new(vec![send_and_hang(stream_of("audio/mpeg", mp3()))]);
+    let (audio, _runtime) = listen(&server.url("/"), quick(true));
+    let mut audio = audio.unwrap();
+    let stopper = audio.stopper();
+    let before = hear_until(&mut audio, |heard| heard.n_frames() > 0);
+    stopper.cut();
+    let rest = hear_until(&mut audio, |_| false);
+    assert!(before.n_frames() > 0 && rest.n_frames() == 0 && rest.error.is_none());
+    assert_eq!((rest.order.as_slice(), rest.states()), (&["gap", "feed"][..], vec![FeedState::Ended]));
+    let (_, gap) = rest.gaps[0];
+    assert_eq!(gap, Gap { frames: 0, reason: GapReason::Overload });
 }
 
 #[test]

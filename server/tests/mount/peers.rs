@@ -1,4 +1,4 @@
-//! Encoders as people use them: ffmpeg with `PUT` and with `SOURCE`, ezstream.
+//! Encoders as people use them: ffmpeg and liquidsoap with `PUT` and with `SOURCE`, ezstream.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -132,4 +132,51 @@ fn ezstream_is_heard_with_a_title() {
     assert_eq!(before.streams[0].codec, "mp3");
     assert!(before.feeds[0].reason.as_deref().unwrap().contains("libshout"), "{:?}", before.feeds);
     assert!(before.gaps.is_empty() && after.gaps.is_empty() && after.error.is_none());
+}
+
+/// Both methods that it has, and a title, which it says by itself.
+fn check_liquidsoap(method: &str) {
+    let files = Files::new();
+    let encode = "-c:a libmp3lame -b:a 128k -metadata title=x -metadata artist=y";
+    files.make_from("a.mp3", &chirp(2, 44_100, SECS), encode);
+    let mut rig = Rig::usual();
+    let script = format!(
+        "settings.init.allow_root.set(true)\n\
+         output.icecast(%mp3(bitrate=128), host=\"127.0.0.1\", port={}, password=\"secret\", mount=\"/live\", \
+         method=\"{method}\", fallible=true, once(single(\"{}\")))\n",
+        rig.at.port(),
+        files.path("a.mp3").display(),
+    );
+    fs::write(files.path("a.liq"), script).unwrap();
+    let mut child = Command::new("liquidsoap")
+        .arg("a.liq")
+        .current_dir(files.0.path())
+        .env("HOME", files.0.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("this test needs liquidsoap: run `make setup`");
+    // Nobody waits for one that has ended.
+    let stopper = rig.audio.stopper();
+    let watch = move || {
+        let ended = child.wait();
+        stopper.stop();
+        ended
+    };
+    let watching = std::thread::Builder::new().name("liquidsoap".into()).spawn(watch).unwrap();
+    let heard = hear_until(&mut rig.audio, |heard| heard.n_frames() > 2 * 44_100 && !heard.titles.is_empty());
+    assert_eq!(heard.streams[0].codec, "mp3", "{method}");
+    assert!(heard.gaps.is_empty() && heard.error.is_none(), "{method}: {:?} {:?}", heard.gaps, heard.error);
+    assert_eq!(heard.titles[0].title, "y - x", "{method}");
+    let from = heard.feeds[0].reason.as_deref().unwrap();
+    assert!(from.starts_with("Liquidsoap/"), "{from}");
+}
+
+#[test]
+fn liquidsoap_uses_source() {
+    check_liquidsoap("source");
+}
+
+#[test]
+fn liquidsoap_puts() {
+    check_liquidsoap("put");
 }

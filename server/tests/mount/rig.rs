@@ -45,7 +45,7 @@ impl Rig {
             while let Ok((stream, peer)) = listener.accept().await {
                 let (docks, auth) = (Arc::clone(&docks), Arc::clone(&auth));
                 tokio::spawn(async move {
-                    match mount::peek(&stream).await {
+                    match mount::peek(&stream, tokio::time::Instant::now() + limits.head).await {
                         Door::Mount => mount::serve(stream, peer, docks, auth, limits).await,
                         Door::Api => {
                             let _ = stream.try_read(&mut [0; 1_024]);

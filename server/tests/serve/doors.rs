@@ -128,12 +128,49 @@ fn connections_are_limited_by_address() {
             stream
         })
         .collect();
-    let mut refused = service.connect();
-    let mut rest = Vec::new();
-    // Closed or reset at once.
-    let _ = refused.read_to_end(&mut rest);
-    assert!(rest.is_empty());
+    let mut answer = String::new();
+    service.connect().read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("limits.connections"), "{answer}");
     drop(held);
+    service.end();
+}
+
+/// G11: whoever never says what it wants keeps nobody out, wherever it stops.
+#[test]
+fn a_crowd_that_says_nothing_gives_way() {
+    let dir = scratch();
+    let limits = "[limits]\nconnections_per_address = 8\nconnections = 12\n";
+    let service = Service::start(dir.path(), &format!("{NO_SPEECH}{limits}"));
+    let mut reader = service.follow("/v1/events", None);
+    let starts = [
+        "",
+        "P",
+        "GET /livez HTTP/1.1\r\nHost: x\r\nX-Sl",
+        "POST /v1/feeds HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{",
+        "PUT /nowhere.mp3 HTTP/1.1\r\nHost: x\r\n",
+    ];
+    let crowd: Vec<_> = (0..40)
+        .map(|n| {
+            let mut stream = service.connect();
+            // It may have had to go already.
+            let _ = stream.write_all(starts[n % starts.len()].as_bytes());
+            stream
+        })
+        .collect();
+    // One that was served, and has nothing to ask at present.
+    let mut idle = service.connect();
+    idle.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    idle.read_exact(&mut [0; 12]).unwrap();
+    for _ in 0..20 {
+        assert_eq!(service.get("/livez").status, 200);
+    }
+    let feed = json!({ "name": "late", "source": "mount:/late" });
+    assert_eq!(service.post("/v1/feeds", &feed).status, 201);
+    assert!(reader.next().unwrap().event.is_object(), "who is served stays");
+    let told = service.get("/metrics").body;
+    assert!(told.contains("aircheck_connections_turned_away_total{why=\"gave_way\"}"), "{told}");
+    drop(crowd);
+    service.end();
 }
 
 #[test]

@@ -1,16 +1,22 @@
 //! G13: told to end, it ends in order: what arrived is analysed and written down.
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::rig::{NO_SPEECH, Service, by_chance, count, id, kind, signal};
-use crate::support::{sample, scratch};
+use crate::support::{ffmpeg, sample, scratch};
 
 /// Ends in a usual run; the long one sets `AIRCHECK_TERMS=100`.
 const TERMS: u32 = 3;
+/// Feeds that are far behind.
+const N_BEHIND: usize = 24;
 
 #[test]
 fn what_was_said_before_the_end_is_written_down() {
@@ -74,6 +80,52 @@ fn ended_again_and_again_it_ends_in_order() {
     let ended = shown.values().filter(|event| kind(event) == "feed.ended" && event["data"]["feed"] == "live");
     assert!(ended.count() > 0, "readers get the last events, too");
     assert!(kept.values().all(|event| kind(event) != "gap" || event["data"]["reason"] != "crash"));
+}
+
+/// Much of what arrived is not analysed yet, for much came at once: what there is no time for is a gap.
+#[test]
+fn feeds_that_are_far_behind_end_in_time() {
+    let dir = scratch();
+    let file = dir.path().join("long.mp3");
+    // A quarter of an hour of 8 kbit/s, which a feed's queues hold.
+    let noise = "anoisesrc=a=0.1:r=16000:d=900:seed=1";
+    ffmpeg(&["-f", "lavfi", "-i", noise, "-ac", "1", "-c:a", "libmp3lame", "-b:a", "8k"], &file);
+    let (address, _flood) = flood(std::fs::read(&file).unwrap());
+    let feed = |n| format!("[[feeds]]\nname = \"f{n}\"\nsource = \"http://{address}/{n}\"\n");
+    let config = format!("{}{}", NO_SPEECH, (0..N_BEHIND).map(feed).collect::<String>());
+    let service = Service::start(dir.path(), &config.replace("[server]", "[server]\ndrain_secs = 5"));
+    for n in 0..N_BEHIND {
+        service.until(&format!("f{n}"), |event| kind(event) == "feed.live");
+    }
+    service.signal(Signal::TERM);
+    let (status, said) = service.wait();
+    assert!(status.success(), "{status}: {said}");
+    let service = Service::start(dir.path(), NO_SPEECH);
+    let gaps = service.range("type=gap");
+    let is_cut = |gap: &&Value| gap["data"]["reason"] == "overload" && gap["data"]["frames"] == 0;
+    assert!(gaps.iter().filter(is_cut).count() > 0, "it was not behind: {gaps:?}");
+    let ended = service.range("type=feed.ended");
+    assert_eq!(ended.len(), N_BEHIND, "each said its last word");
+}
+
+/// A server that sends `bytes` to everybody as fast as they take them.
+fn flood(bytes: Vec<u8>) -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let serve = move || {
+        let bytes = Arc::new(bytes);
+        for mut stream in listener.incoming().take(N_BEHIND).map_while(Result::ok) {
+            let bytes = Arc::clone(&bytes);
+            let send = move || {
+                let _ = stream.read(&mut [0; 1_024]);
+                let head = b"HTTP/1.0 200 OK\r\nContent-Type: audio/mpeg\r\n\r\n";
+                // The service goes in the middle of it.
+                let _ = stream.write_all(head).and_then(|()| stream.write_all(&bytes));
+            };
+            std::thread::Builder::new().name("flood".into()).spawn(send).unwrap();
+        }
+    };
+    (address, std::thread::Builder::new().name("flood".into()).spawn(serve).unwrap())
 }
 
 #[test]

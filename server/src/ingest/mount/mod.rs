@@ -12,14 +12,16 @@ mod source;
 mod title;
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustix::net::{RecvFlags, recv};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::http::icy;
 use crate::ingest::Dock;
@@ -27,8 +29,6 @@ use crate::service::{Berth, Docks};
 use answer::Answer;
 use head::Head;
 
-/// Longest wait for the first bytes of a connection.
-const PEEK: Duration = Duration::from_secs(10);
 /// Longest wait until an encoder takes a title's way to its feed, which may be behind.
 const TELL: Duration = Duration::from_secs(2);
 /// Most bytes that are read away after the last answer, so that the encoder gets to read it.
@@ -43,7 +43,7 @@ pub enum Door {
     Mount,
     /// Everybody else.
     Api,
-    /// It was closed, or said nothing that tells for 10 s.
+    /// It was closed, or said nothing in time that tells.
     Nobody,
 }
 
@@ -74,21 +74,29 @@ impl Default for MountLimits {
 /// Whether somebody with this user and password, or with none, may bring audio.
 pub type Auth = Arc<dyn Fn(Option<(&str, &str)>) -> bool + Send + Sync>;
 
-/// Waits for the first bytes of a connection, and leaves them there.
-pub async fn peek(stream: &TcpStream) -> Door {
-    let deadline = Instant::now() + PEEK;
-    let mut start = [0; 32];
-    let mut pause = Duration::from_millis(2);
+/// Waits until `due` for the first bytes of a connection, and leaves them there.
+pub async fn peek(stream: &TcpStream, due: Instant) -> Door {
+    timeout_at(due, first_bytes(stream)).await.ok().and_then(Result::ok).unwrap_or(Door::Nobody)
+}
+
+/// What was seen stays where it is; that it does not tell enough counts as nothing there, so that only more of it wakes.
+async fn first_bytes(stream: &TcpStream) -> io::Result<Door> {
+    let look = || {
+        let mut start = [0; 32];
+        let (n, _) = recv(stream, &mut start, RecvFlags::PEEK)?;
+        let door = if n == 0 { Some(Door::Nobody) } else { judge(start.get(..n).unwrap_or(&[])) };
+        door.ok_or_else(|| io::ErrorKind::WouldBlock.into())
+    };
     loop {
-        let Ok(Ok(n @ 1..)) = timeout_at(deadline, stream.peek(&mut start)).await else {
-            return Door::Nobody;
-        };
-        if let Some(door) = judge(start.get(..n).unwrap_or(&[])) {
-            return door;
+        let ready = stream.ready(Interest::READABLE).await?;
+        match stream.try_io(Interest::READABLE, look) {
+            // No more will come.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && ready.is_read_closed() => {
+                return Ok(Door::Nobody);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            looked => return looked,
         }
-        // What was seen stays: the socket is ready at once again, although nothing new is there.
-        sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(250));
     }
 }
 
