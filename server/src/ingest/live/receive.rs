@@ -14,18 +14,19 @@ use tokio::time::{sleep, timeout};
 use super::backoff::Backoff;
 use super::inbox::Message;
 use super::stitch::{Held, Tail};
-use super::{LiveConfig, Shared};
+use super::{LiveConfig, Shared, Wants};
 use crate::ingest::decode::{Decoded, Hint, Origin};
 use crate::ingest::error::IngestError;
 use crate::ingest::http::icy::{Demux, Piece};
-use crate::ingest::http::{self, Address, HttpError, Response};
+use crate::ingest::hls::{Listening, Over};
+use crate::ingest::http::{self, Address, Found, HttpError, Response};
 use crate::ingest::reader::Reader;
 
 /// Whoever decodes is gone.
-pub(super) struct Abandoned;
+pub(in crate::ingest) struct Abandoned;
 
 /// The way to the thread that decodes.
-pub(super) struct Outlet {
+pub(in crate::ingest) struct Outlet {
     pub(super) messages: mpsc::Sender<Message>,
     pub(super) shared: Arc<Shared>,
 }
@@ -45,11 +46,11 @@ impl Outlet {
         }
     }
 
-    pub(super) async fn tell(&self, state: FeedState, reason: String) -> Result<(), Abandoned> {
+    pub(in crate::ingest) async fn tell(&self, state: FeedState, reason: String) -> Result<(), Abandoned> {
         self.send(Message::Feed(super::state(state, Some(reason)))).await
     }
 
-    pub(super) async fn send(&self, message: Message) -> Result<(), Abandoned> {
+    pub(in crate::ingest) async fn send(&self, message: Message) -> Result<(), Abandoned> {
         self.messages.send(message).await.map_err(|_| Abandoned)
     }
 }
@@ -65,7 +66,9 @@ pub(super) async fn run(
 ) {
     let outlet = Outlet { messages, shared };
     let (tail, number) = (Tail::default(), 0);
-    let mut receiving = Receiving { address, config, outlet, tail, number, is_open: false, is_heard: false };
+    let hls = Listening::new(config);
+    let mut receiving =
+        Receiving { address, config, outlet, tail, number, is_open: false, is_heard: false, hls, is_hls: false };
     // An abandoned feed has nobody to tell.
     let _ = receiving.run().await;
 }
@@ -81,6 +84,10 @@ struct Receiving {
     is_open: bool,
     /// Whether that gave audio: nothing is joined to what the decoder does not understand.
     is_heard: bool,
+    /// How far a playlist was followed.
+    hls: Listening,
+    /// Segments of a playlist were received.
+    is_hls: bool,
 }
 
 impl Receiving {
@@ -88,9 +95,13 @@ impl Receiving {
         let mut backoff = Backoff::new(self.config.backoff);
         let mut first_attempts = 0;
         loop {
-            let reason = match http::open(&self.address, &self.config.http).await {
-                Ok(response) => {
-                    let reason = self.connection(response).await?;
+            let found = http::find(&self.address, &self.config.http).await;
+            let reason = match self.listen(found).await? {
+                Ok(Listened::Ended(reason)) => {
+                    return self.outlet.tell(FeedState::Ended, reason).await;
+                }
+                Ok(Listened::Stream(response)) => {
+                    let reason = self.connection(*response).await?;
                     if self.outlet.shared.heard.swap(false, Relaxed) {
                         backoff.reset();
                         self.is_heard = true;
@@ -105,8 +116,15 @@ impl Receiving {
                     reason
                 }
                 Err(error) => {
+                    if self.hls.was_good() {
+                        (first_attempts, self.is_hls) = (0, true);
+                        backoff.reset();
+                    }
                     first_attempts += 1;
-                    if self.number == 0 && self.is_hopeless(&error, first_attempts) {
+                    if self.is_hls && !self.config.reconnect {
+                        return self.outlet.tell(FeedState::Ended, error.to_string()).await;
+                    }
+                    if self.number == 0 && !self.is_hls && self.is_hopeless(&error, first_attempts) {
                         let failed = Message::Failed(self.unreachable(&error, first_attempts));
                         return self.outlet.send(failed).await;
                     }
@@ -120,6 +138,31 @@ impl Receiving {
             self.outlet.tell(FeedState::Reconnecting, reason).await?;
             sleep(wait).await;
         }
+    }
+
+    /// Listens to what was found, as long as it is a playlist.
+    async fn listen(
+        &mut self,
+        found: Result<Found, HttpError>,
+    ) -> Result<Result<Listened, HttpError>, Abandoned> {
+        let page = match found {
+            Ok(Found::Hls(page)) => page,
+            Ok(Found::Stream(response)) if self.config.wants == Wants::Anything => {
+                return Ok(Ok(Listened::Stream(response)));
+            }
+            Ok(Found::Stream(response)) => {
+                let address = &response.address;
+                let what = format!("{address}: a live stream; use `aircheck watch {address}`");
+                return Ok(Err(HttpError::Refused(what)));
+            }
+            Err(error) => return Ok(Err(error)),
+        };
+        // Nothing goes on from a stream to a playlist.
+        self.close().await?;
+        Ok(match self.hls.listen(page, &self.outlet).await? {
+            Over::Ended(reason) => Ok(Listened::Ended(reason)),
+            Over::Lost(error) => Err(error),
+        })
     }
 
     /// Whether the first connection is not tried again.
@@ -200,6 +243,14 @@ impl Receiving {
         let tried = if n_attempts > 1 { format!(" ({n_attempts} attempts)") } else { String::new() };
         IngestError::Unreachable { place, reason: format!("{reason}{tried}") }
     }
+}
+
+/// What became of what was found at an address.
+enum Listened {
+    /// It is a stream.
+    Stream(Box<Response>),
+    /// It was a playlist, and has ended.
+    Ended(String),
 }
 
 /// Sends what was held from `seam` on, and what follows it, until the connection is over. Answers why.
