@@ -73,6 +73,11 @@ impl Player {
         Self { place, is_patient, decoder: None, joint, rate: None, is_live: false, is_dated: false, n_bad: 0 }
     }
 
+    /// Whether audio came since the connection changed its state.
+    pub(in crate::ingest) const fn is_live(&self) -> bool {
+        self.is_live
+    }
+
     /// The connection changed its state: the feed is not live until it gives audio again.
     pub(in crate::ingest) fn rest(&mut self) {
         self.is_live = false;

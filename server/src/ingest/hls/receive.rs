@@ -96,8 +96,7 @@ impl Listening {
         let mut looked_at = Instant::now();
         let (address, mut media) = self.media(page).await?;
         if self.config.wants == Wants::Recording && !media.is_ended {
-            let what = format!("{address}: a live stream; use `aircheck watch {address}`");
-            return Err(HttpError::Refused(what).into());
+            return Err(HttpError::Live(address).into());
         }
         outlet.tell(FeedState::Connected, address.to_string()).await?;
         let mut patience = Patience::new(&self.config);

@@ -70,6 +70,9 @@ pub(crate) enum HttpError {
     /// It may be there later; the server answers, and says that it is not there now.
     #[error("{0}")]
     Answered(String),
+    /// A live stream, where a recording was wanted.
+    #[error("{0}: a live stream")]
+    Live(Address),
     /// It will not get better by waiting.
     #[error("{0}")]
     Refused(String),

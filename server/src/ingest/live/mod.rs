@@ -285,6 +285,7 @@ impl Decoding {
                     self.say(Received::Feed(feed))
                 }
                 Message::Part(part) => self.play(part),
+                Message::Endpoint if self.player.is_live() => self.say(Received::Endpoint),
                 Message::Failed(error) => self.out.blocking_send(Out::Failed(error)).map_err(|_| Deaf),
                 // Left over from a stretch that was given up.
                 Message::Bytes { .. }

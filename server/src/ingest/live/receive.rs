@@ -121,12 +121,8 @@ impl Receiving {
                         backoff.reset();
                     }
                     first_attempts += 1;
-                    if self.is_hls && !self.config.reconnect {
-                        return self.outlet.tell(FeedState::Ended, error.to_string()).await;
-                    }
-                    if self.number == 0 && !self.is_hls && self.is_hopeless(&error, first_attempts) {
-                        let failed = Message::Failed(self.unreachable(&error, first_attempts));
-                        return self.outlet.send(failed).await;
+                    if let Some(last) = self.last_word(&error, first_attempts) {
+                        return self.outlet.send(last).await;
                     }
                     // It is not over in a moment: what was said is said.
                     self.outlet.send(Message::Endpoint).await?;
@@ -151,9 +147,7 @@ impl Receiving {
                 return Ok(Ok(Listened::Stream(response)));
             }
             Ok(Found::Stream(response)) => {
-                let address = &response.address;
-                let what = format!("{address}: a live stream; use `aircheck watch {address}`");
-                return Ok(Err(HttpError::Refused(what)));
+                return Ok(Err(HttpError::Live(response.address)));
             }
             Err(error) => return Ok(Err(error)),
         };
@@ -165,9 +159,19 @@ impl Receiving {
         })
     }
 
+    /// What is said where it is not tried again.
+    fn last_word(&self, error: &HttpError, n_attempts: u32) -> Option<Message> {
+        let has_begun = self.number > 0 || self.is_hls;
+        if has_begun && self.is_hls && !self.config.reconnect && self.config.wants == Wants::Anything {
+            return Some(Message::Feed(super::state(FeedState::Ended, Some(error.to_string()))));
+        }
+        let is_over = if has_begun { self.is_hls && !self.config.reconnect } else { self.is_hopeless(error, n_attempts) };
+        is_over.then(|| Message::Failed(self.unreachable(error, n_attempts)))
+    }
+
     /// Whether the first connection is not tried again.
     fn is_hopeless(&self, error: &HttpError, n_attempts: u32) -> bool {
-        let refused = matches!(error, HttpError::Refused(_));
+        let refused = matches!(error, HttpError::Refused(_) | HttpError::Live(_));
         self.config.first_attempts.is_some_and(|attempts| refused || n_attempts >= attempts)
     }
 
@@ -237,6 +241,9 @@ impl Receiving {
 
     fn unreachable(&self, error: &HttpError, n_attempts: u32) -> IngestError {
         let place = self.address.to_string();
+        if matches!(error, HttpError::Live(_)) {
+            return IngestError::Usage { place, found: "a live stream".into(), expected: RECORDING };
+        }
         // The message may be about another address, to which this one led.
         let text = error.to_string();
         let reason = text.strip_prefix(&format!("{place}: ")).unwrap_or(&text);
@@ -244,6 +251,8 @@ impl Receiving {
         IngestError::Unreachable { place, reason: format!("{reason}{tried}") }
     }
 }
+
+const RECORDING: &str = "a recording (HLS); `aircheck watch` is for live streams";
 
 /// What became of what was found at an address.
 enum Listened {
