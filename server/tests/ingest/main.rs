@@ -5,6 +5,8 @@
 mod damage;
 mod faults;
 mod formats;
+#[path = "../support/free.rs"]
+mod free;
 mod hostile;
 mod icecast;
 mod live;
