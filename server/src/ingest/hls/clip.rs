@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn audio_that_begins_after_the_picture_is_known_to() {
-        let second = |secs| Some(stamp(secs * 90_000));
+        let second = |secs: u64| Some(stamp(secs * 90_000));
         assert_eq!(lead(second(5), second(3)), 2 * FLICKS_PER_SECOND as i64);
         assert_eq!(lead(Some(stamp(5)), Some(stamp(ts::TICKS - 5))), 10 * 7_840);
         assert_eq!((lead(second(50), second(3)), lead(second(5), None)), (0, 0));
