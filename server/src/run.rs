@@ -11,8 +11,8 @@ use engine::continuity::Conservation;
 use engine::event::{Body, Engine, Event, Gap, GapReason};
 use engine::lane::{LaneConfig, LaneSender, WhenFull};
 use engine::time::{MediaTime, Span};
-use operators::{Analysis, AnalysisConfig, BuildError};
 use jiff::Timestamp;
+use operators::{Analysis, AnalysisConfig, BuildError};
 use thiserror::Error;
 
 use crate::feed::FeedConsumer;

@@ -6,8 +6,8 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
 use super::{
-    Alert, Body, ClockStep, Engine, EventKind, Feed, GapReport, Heartbeat, Keyword, LoudnessReport, Marker, Metadata,
-    Meter, Onset, Segment, Settled, Transcript,
+    Alert, Body, ClockStep, Engine, EventKind, Feed, GapReport, Heartbeat, Keyword, LoudnessReport, Marker,
+    Metadata, Meter, Onset, Segment, Settled, Transcript,
 };
 use crate::budget::Budget;
 use crate::time::Span;

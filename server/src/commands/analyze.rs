@@ -25,8 +25,7 @@ pub(super) fn run(args: &AnalyzeArgs) -> Result<(), Failure> {
         Input::Stdin => Audio::from_stdin(pcm),
         Input::File(path) => Audio::from_file(path, pcm),
         Input::Live(address) => {
-            let config =
-                LiveConfig { wants: Wants::Recording, reconnect: false, ..LiveConfig::default() };
+            let config = LiveConfig { wants: Wants::Recording, reconnect: false, ..LiveConfig::default() };
             Audio::from_stream(address, config, runtime.handle())
         }
     };

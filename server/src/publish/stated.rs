@@ -35,7 +35,8 @@ impl StatedTimes {
     pub(super) fn at(&self, position: MediaTime) -> Option<Timestamp> {
         let n_before = self.0.partition_point(|(stated, _)| *stated <= position);
         let (stated, wall) = self.0.get(n_before.saturating_sub(1))?;
-        let by = |length: MediaTime| SignedDuration::try_from(length.to_duration()).unwrap_or(SignedDuration::MAX);
+        let by =
+            |length: MediaTime| SignedDuration::try_from(length.to_duration()).unwrap_or(SignedDuration::MAX);
         let by = by(position.saturating_sub(*stated)) - by(stated.saturating_sub(position));
         Some(wall.saturating_add(by).unwrap_or(*wall))
     }

@@ -48,14 +48,15 @@ struct Listed {
 }
 
 fn listed(playlist: &str) -> Vec<Listed> {
-    let (mut all, mut wall, mut is_cut) = (Vec::new(), None, false);
+    let (mut all, mut wall, mut is_cut, mut length) = (Vec::new(), None, false, 0.0);
     for line in playlist.lines() {
         if let Some(date) = line.strip_prefix("#EXT-X-PROGRAM-DATE-TIME:") {
             wall = Some(date.parse().unwrap());
         } else if line == "#EXT-X-DISCONTINUITY" {
             is_cut = true;
-        } else if let Some(length) = line.strip_prefix("#EXTINF:") {
-            let length = length.split(',').next().unwrap().parse().unwrap();
+        } else if let Some(stated) = line.strip_prefix("#EXTINF:") {
+            length = stated.split(',').next().unwrap().parse().unwrap();
+        } else if !line.starts_with('#') {
             all.push(Listed { length, wall: wall.take(), is_cut: std::mem::take(&mut is_cut) });
         }
     }
@@ -87,19 +88,22 @@ fn pitch(audio: &[f32]) -> f64 {
     (crossings.len() - 1) as f64 * RATE / (last - first).max(1) as f64
 }
 
-/// The media position of a wall time, by what the source said.
-fn position_of(heard: &Heard, wall: Timestamp) -> f64 {
-    let before = heard.walls.iter().rev().find(|(_, stated)| *stated <= wall);
-    let (position, stated) = before.or(heard.walls.first()).unwrap();
+/// What was heard when, by the source.
+type Walls = Vec<(MediaTime, Timestamp)>;
+
+/// The media position of a wall time.
+fn position_of(walls: &Walls, wall: Timestamp) -> f64 {
+    let before = walls.iter().rev().find(|(_, stated)| *stated <= wall);
+    let (position, stated) = before.or(walls.first()).unwrap();
     position.as_secs_f64() + wall.duration_since(*stated).as_secs_f64()
 }
 
 /// The steps of the stairs from `from` Hz, which began at `began`, are heard at the wall time that they had. Answers how many.
-fn check_steps(heard: &Heard, from: u32, began: Timestamp, n_secs: u32) -> usize {
+fn check_steps(heard: &Heard, walls: &Walls, from: u32, began: Timestamp, n_secs: u32) -> usize {
     let n = 1_920; // 40 ms
     let mut n_heard = 0;
     for step in 1..n_secs {
-        let at = position_of(heard, began + SignedDuration::from_secs(step.into()));
+        let at = position_of(walls, began + SignedDuration::from_secs(step.into()));
         let before = at - TOLERANCE_SECS - n as f64 / RATE;
         if before < 0.0 {
             continue;
@@ -108,7 +112,10 @@ fn check_steps(heard: &Heard, from: u32, began: Timestamp, n_secs: u32) -> usize
         let (Some(before), Some(after)) = around else { continue };
         let hz = f64::from(from + 100 * step);
         let found = (pitch(before), pitch(after));
-        assert!((found.0 - hz + 100.0).abs() < 30.0 && (found.1 - hz).abs() < 30.0, "{hz} Hz at {at} s: {found:?}");
+        assert!(
+            (found.0 - hz + 100.0).abs() < 30.0 && (found.1 - hz).abs() < 30.0,
+            "{hz} Hz at {at} s: {found:?}"
+        );
         n_heard += 1;
     }
     n_heard
@@ -127,26 +134,29 @@ fn check_recording(codec: &str, kind: &str) {
     let heard = hear(audio);
     assert!(heard.error.is_none(), "{:?}", heard.error);
     let start: f64 = segments[..2].iter().map(|segment| segment.length).sum();
-    let [(span, gap)] = &heard.gaps[..] else { panic!("{:?} {playlist}", heard.gaps) };
-    assert_eq!(gap.reason, GapReason::Loss);
-    // MP3 refers back to frames that are not there: up to two frames more cannot be decoded.
+    // MP3 refers back to frames that are not there: after a break up to two frames cannot be decoded.
     let tail = if codec.contains("mp3") { 2.0 * 1_152.0 / RATE } else { 0.0 };
+    let (lost, torn): (Vec<_>, Vec<_>) =
+        heard.gaps.iter().partition(|(_, gap)| gap.reason == GapReason::Loss);
+    let [(span, _)] = lost[..] else { panic!("{:?} {playlist}", heard.gaps) };
+    let torn: f64 = torn.iter().map(|(span, _)| span.duration().as_secs_f64()).sum();
+    // Nor a segment of a single packet, with which ffmpeg ends each programme: it is a gap as well.
+    assert!(torn <= 2.0 * tail + 2.0 * 1_152.0 / RATE, "{:?}", heard.gaps);
     let off = (span.start.as_secs_f64() - start, span.duration().as_secs_f64() - segments[2].length);
     assert!(off.0.abs() < 0.001 && (-0.001..tail + 0.001).contains(&off.1), "{off:?} {span:?} {playlist}");
     let whole: f64 = segments.iter().map(|segment| segment.length).sum();
-    let gone = span.duration().as_secs_f64();
-    assert!((heard.n_frames() as f64 / RATE + gone - whole).abs() < 0.001, "{} {gone} {whole}", heard.n_frames());
-    let second = segments.iter().position(|segment| segment.is_cut).unwrap();
+    let gone = span.duration().as_secs_f64() + torn;
+    assert!(
+        (heard.n_frames() as f64 / RATE + gone - whole).abs() < 0.001,
+        "{} {gone} {whole}",
+        heard.n_frames()
+    );
+    let second = segments.iter().rposition(|segment| segment.is_cut).unwrap();
+    let split: f64 = segments[..second].iter().map(|segment| segment.length).sum();
+    let (earlier, later) = heard.walls.iter().partition(|(position, _)| position.as_secs_f64() < split - 0.1);
     // A step that lies in the gap, or beside it, is not heard.
-    assert!(check_steps(&heard, 400, segments[0].wall.unwrap(), 20) >= 13);
-    let later: Heard = Heard { walls: walls_from(&heard, &segments, second), ..heard };
-    assert_eq!(check_steps(&later, 3_000, segments[second].wall.unwrap(), 8), 7);
-}
-
-/// What was said of the times from segment `from` on.
-fn walls_from(heard: &Heard, segments: &[Listed], from: usize) -> Vec<(MediaTime, Timestamp)> {
-    let start: f64 = segments[..from].iter().map(|segment| segment.length).sum();
-    heard.walls.iter().copied().filter(|(position, _)| position.as_secs_f64() > start - 0.1).collect()
+    assert!(check_steps(&heard, &earlier, 400, segments[0].wall.unwrap(), 20) >= 13);
+    assert_eq!(check_steps(&heard, &later, 3_000, segments[second].wall.unwrap(), 8), 7);
 }
 
 #[test]
@@ -168,7 +178,8 @@ fn a_recording_in_fragments_of_mp4() {
 fn stamped(ticks: u64, audio: &[u8]) -> Vec<u8> {
     let owner = b"com.apple.streaming.transportStreamTimestamp\0";
     let len = u8::try_from(owner.len() + 8).unwrap();
-    [b"ID3\x04\0\0\0\0\0", &[len + 10][..], b"PRIV\0\0\0", &[len, 0, 0], owner, &ticks.to_be_bytes(), audio].concat()
+    [b"ID3\x04\0\0\0\0\0", &[len + 10][..], b"PRIV\0\0\0", &[len, 0, 0], owner, &ticks.to_be_bytes(), audio]
+        .concat()
 }
 
 #[test]
@@ -188,7 +199,7 @@ fn packed_audio_whose_segment_expired() {
     let (_server, at) = nginx(files.0.path(), "");
     let (audio, _runtime) = listen(&format!("http://{at}/a.m3u8"), recording());
     let heard = hear(audio);
-    let [(span, _)] = &heard.gaps[..] else { panic!("{:?} {:?}", heard.gaps, heard.error) };
+    let [(span, _), ..] = &heard.gaps[..] else { panic!("{:?} {:?}", heard.gaps, heard.error) };
     let ticks_in = |time: MediaTime| time.flicks() / 7_840;
     assert_eq!((ticks_in(span.start), ticks_in(span.end)), (starts[1] - starts[0], starts[2] - starts[0]));
     assert_eq!(pitch(audio_at(&heard, 12.5, 4_800).unwrap()).round(), 1_600.0);
@@ -225,7 +236,11 @@ fn a_live_playlist_whose_segment_is_not_there() {
     let first = playlist();
     assert!(first.contains("\n#EXT-X-MEDIA-SEQUENCE:0\n"), "{first}");
     let began = listed(&first)[0].wall.unwrap();
-    let config = LiveConfig { stalled_after: Duration::from_secs(20), dead_after: Duration::from_secs(20), ..quick(true) };
+    let config = LiveConfig {
+        stalled_after: Duration::from_secs(20),
+        dead_after: Duration::from_secs(20),
+        ..quick(true)
+    };
     let (audio, _runtime) = listen(&format!("http://{at}/a.m3u8"), config);
     let mut audio = audio.unwrap();
     let enough = |heard: &Heard| !heard.gaps.is_empty() && heard.n_frames() as f64 > 10.0 * RATE;
@@ -235,7 +250,7 @@ fn a_live_playlist_whose_segment_is_not_there() {
     let [(span, gap)] = &heard.gaps[..] else { panic!("{:?}", heard.gaps) };
     assert_eq!((gap.reason, gap.frames % 1_024), (GapReason::Loss, 0), "whole packets of aac");
     assert!((span.duration().as_secs_f64() - 1.0).abs() < 0.03, "{span:?}");
-    assert!(check_steps(&heard, 400, began, 30) >= 6);
+    assert!(check_steps(&heard, &heard.walls, 400, began, 30) >= 6);
 }
 
 /// The events of a recording, as the program writes them.
@@ -245,7 +260,11 @@ fn analyse(url: &str) -> Vec<Value> {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 #[test]
@@ -271,9 +290,12 @@ fn marks_and_times_of_a_recording_are_events() {
     fs::remove_file(files.path("s2.ts")).unwrap();
     let (_server, at) = nginx(files.0.path(), "");
     let events = analyse(&format!("http://{at}/master.m3u8"));
-    let of = |kind: &str| events.iter().filter(|event| event["type"] == format!("aircheck.{kind}.v1")).collect::<Vec<_>>();
+    let of = |kind: &str| {
+        events.iter().filter(|event| event["type"] == format!("aircheck.{kind}.v1")).collect::<Vec<_>>()
+    };
     let kinds: Vec<_> = of("marker").iter().map(|event| event["data"]["kind"].as_str().unwrap()).collect();
-    let expected = [MarkerKind::CueOut, MarkerKind::DateRange, MarkerKind::CueIn].map(|kind| serde_json::to_value(kind).unwrap());
+    let expected = [MarkerKind::CueOut, MarkerKind::DateRange, MarkerKind::CueIn]
+        .map(|kind| serde_json::to_value(kind).unwrap());
     assert_eq!(kinds, expected, "{:?}", of("marker"));
     let off_ms = |event: &Value, expected: Timestamp| {
         let time: Timestamp = event["time"].as_str().unwrap().parse().unwrap();
@@ -287,7 +309,8 @@ fn marks_and_times_of_a_recording_are_events() {
     let span = &news["data"]["span"];
     assert_eq!(span["end_ms"].as_u64().unwrap() - span["start_ms"].as_u64().unwrap(), 5_500);
     assert_eq!((&news["data"]["id"], &news["data"]["attributes"]["X-HOST"]), (&"news".into(), &"<b>".into()));
-    let [gap] = of("gap")[..] else { panic!("{:?}", of("gap")) };
+    let lost: Vec<_> = of("gap").into_iter().filter(|gap| gap["data"]["reason"] == "loss").collect();
+    let [gap] = lost[..] else { panic!("{:?}", of("gap")) };
     assert!(off_ms(gap, segments[2].wall.unwrap()) <= 50, "{gap}");
     let log = fs::read_to_string(files.path("a.log")).unwrap();
     assert!(log.contains("GET /marked.m3u8?token=a%2Fb HTTP/1.1"), "{log}");

@@ -8,6 +8,7 @@ mod formats;
 #[path = "../support/free.rs"]
 mod free;
 mod hls;
+mod hls_hostile;
 mod hostile;
 mod icecast;
 mod live;

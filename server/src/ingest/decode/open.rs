@@ -91,9 +91,7 @@ pub(super) fn open(
         meter: Arc::clone(meter),
         byte_len,
         // ADTS is a guess of symphonia's, Matroska's length is that of the picture, too.
-        has_promise: !is_part
-            && format != "aac"
-            && format_id != FORMAT_ID_MKV && format_id != FORMAT_ID_OGG,
+        has_promise: !is_part && format != "aac" && format_id != FORMAT_ID_MKV && format_id != FORMAT_ID_OGG,
         frames_max,
         timeline: Timeline::default(),
         junk: match format {

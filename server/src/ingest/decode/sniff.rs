@@ -249,7 +249,10 @@ mod tests {
     fn what_cannot_be_decoded_is_named() {
         check(b"#!AMR\n", Kind::Refused("AMR speech audio"));
         check(b"\n <!DOCTYPE html><html>", Kind::Refused("an HTML page"));
-        check(b"#EXTM3U\n#EXT-X-VERSION:3", Kind::Refused("an HLS playlist, which is read from an http address"));
+        check(
+            b"#EXTM3U\n#EXT-X-VERSION:3",
+            Kind::Refused("an HLS playlist, which is read from an http address"),
+        );
         check(b"#EXTM3U\nhttp://x/", Kind::Refused("an M3U playlist"));
         check(b"[playlist]\nFile1=", Kind::Refused("a PLS playlist"));
         check(b"<?xml?><playlist xmlns=\"http://xspf.org/ns/0/\">", Kind::Refused("an XSPF playlist"));

@@ -38,7 +38,8 @@ pub(super) fn clip(bytes: &Bytes, header: Option<&Bytes>) -> Result<Clip, String
 }
 
 fn transport(bytes: &[u8]) -> Result<Clip, String> {
-    let ts::Elementary { kind, bytes, start, picture } = ts::demux(bytes).map_err(|error| error.to_string())?;
+    let ts::Elementary { kind, bytes, start, picture } =
+        ts::demux(bytes).map_err(|error| error.to_string())?;
     let (start, picture) = (start.map(stamp), picture.map(stamp));
     Ok(Clip { bytes: bytes.into(), hint: hint(kind), start, lead: lead(start, picture) })
 }
@@ -57,7 +58,8 @@ fn lead(start: Option<Stamp>, picture: Option<Stamp>) -> i64 {
 }
 
 fn stamp(ticks: u64) -> Stamp {
-    let time = |ticks: u64| MediaTime::from_flicks(ticks * (FLICKS_PER_SECOND / u64::from(ts::TICKS_PER_SECOND)));
+    let time =
+        |ticks: u64| MediaTime::from_flicks(ticks * (FLICKS_PER_SECOND / u64::from(ts::TICKS_PER_SECOND)));
     Stamp { at: time(ticks), wraps_at: Some(time(ts::TICKS)) }
 }
 
@@ -78,10 +80,16 @@ mod tests {
     fn segments_are_told_apart_by_their_bytes() {
         let of = |bytes: &[u8]| clip(&Bytes::copy_from_slice(bytes), None).unwrap();
         let adts = of(&ts::tests::adts_segment(90_000, b"\xff\xf1abc"));
-        assert_eq!((&adts.bytes[..], adts.hint.content_type.as_deref()), (&b"\xff\xf1abc"[..], Some("audio/aac")));
+        assert_eq!(
+            (&adts.bytes[..], adts.hint.content_type.as_deref()),
+            (&b"\xff\xf1abc"[..], Some("audio/aac"))
+        );
         assert_eq!(adts.start.unwrap().at, MediaTime::from_secs(1));
         let mp3 = of(b"ID3\x04\0\0\0\0\0\0\xff\xfb\x90");
-        assert_eq!((&mp3.bytes[..], mp3.hint.content_type.as_deref()), (&b"\xff\xfb\x90"[..], Some("audio/mpeg")));
+        assert_eq!(
+            (&mp3.bytes[..], mp3.hint.content_type.as_deref()),
+            (&b"\xff\xfb\x90"[..], Some("audio/mpeg"))
+        );
         assert_eq!(of(b"\xff\xf9\x90").hint.content_type.as_deref(), Some("audio/aac"));
         assert!(clip(&vec![0x47; 1_000].into(), None).unwrap_err().contains("program table"));
     }

@@ -70,7 +70,8 @@ impl Follow {
             let over = media.ranges.iter().filter(|range| is_over(range, joined.at)).cloned();
             self.tell(over.collect());
         }
-        let mut ranges: Vec<&DateRange> = media.ranges.iter().filter(|range| !self.told.contains(range)).collect();
+        let mut ranges: Vec<&DateRange> =
+            media.ranges.iter().filter(|range| !self.told.contains(range)).collect();
         for segment in fresh {
             let marks = marks(segment, &mut ranges);
             tasks.push(Task::Fetch { segment: segment.clone(), marks });
@@ -83,7 +84,8 @@ impl Follow {
         match task {
             Task::Fetch { segment, marks } => {
                 (self.next, self.length) = (segment.number.checked_add(1), segment.length);
-                let of_mark = |mark: &Mark| media.ranges.iter().find(|range| range.marker == mark.marker).cloned();
+                let of_mark =
+                    |mark: &Mark| media.ranges.iter().find(|range| range.marker == mark.marker).cloned();
                 self.tell(marks.iter().filter_map(of_mark).collect());
             }
             Task::Expired { number, .. } => self.next = number.checked_add(1),
@@ -124,7 +126,8 @@ fn marks(segment: &Segment, ranges: &mut Vec<&DateRange>) -> Vec<Mark> {
         segment.marks.iter().map(|marker| Mark { after: 0, marker: marker.clone() }).collect();
     let Some(wall) = segment.wall else { return marks };
     ranges.retain(|range| {
-        let after = range.start.duration_since(wall.at).as_nanos() * i128::from(FLICKS_PER_SECOND) / 1_000_000_000;
+        let after =
+            range.start.duration_since(wall.at).as_nanos() * i128::from(FLICKS_PER_SECOND) / 1_000_000_000;
         if after >= i128::from(media_time(segment.length).flicks()) {
             return true;
         }
@@ -149,7 +152,10 @@ mod tests {
     /// A playlist of segments `numbers`, with `lines` before the first.
     fn media(numbers: std::ops::Range<u64>, lines: &str) -> Media {
         let segments: String = numbers.clone().map(|n| format!("#EXTINF:6,\n{n}.ts\n")).collect();
-        let text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-MEDIA-SEQUENCE:{}\n{lines}\n{segments}", numbers.start);
+        let text = format!(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-MEDIA-SEQUENCE:{}\n{lines}\n{segments}",
+            numbers.start
+        );
         let Playlist::Media(media) = parse(&text).unwrap() else { panic!() };
         media
     }

@@ -89,7 +89,9 @@ impl Tracks {
         let moofs = Boxes(segment).filter(|(kind, _)| kind == b"moof").flat_map(|(_, moof)| Boxes(moof));
         for (_, traf) in moofs.filter(|(kind, _)| kind == b"traf") {
             let track = find(traf, b"tfhd").and_then(|tfhd| u32_at(tfhd, 4));
-            let of = |clock: Option<Clock>| clock.filter(|clock| Some(clock.track) == track).and_then(|c| c.start(traf));
+            let of = |clock: Option<Clock>| {
+                clock.filter(|clock| Some(clock.track) == track).and_then(|c| c.start(traf))
+            };
             starts.audio = starts.audio.or_else(|| of(self.audio));
             starts.video = starts.video.or_else(|| of(self.video));
             if starts.audio.is_some() && (starts.video.is_some() || self.video.is_none()) {
@@ -129,7 +131,11 @@ fn skipped(elst: &[u8]) -> Option<u64> {
     let n = usize::try_from(u32_at(elst, 4)?).ok()?;
     let times = elst.get(8..)?.chunks_exact(if is_long { 20 } else { 12 }).take(n);
     let mut times = times.filter_map(|entry| {
-        if is_long { i64::try_from(u64_at(entry, 8)?).ok() } else { i32::try_from(u32_at(entry, 4)?).ok().map(i64::from) }
+        if is_long {
+            i64::try_from(u64_at(entry, 8)?).ok()
+        } else {
+            i32::try_from(u32_at(entry, 4)?).ok().map(i64::from)
+        }
     });
     times.next().and_then(|time| u64::try_from(time).ok())
 }
@@ -148,7 +154,8 @@ mod tests {
         let hdlr = [&[0; 8][..], handler, &[0; 13]].concat();
         let mdia = [boxed(b"mdhd", &mdhd), boxed(b"hdlr", &hdlr)].concat();
         let tkhd = [&[0; 15][..], &[number], &[0; 68]].concat();
-        let elst = edit.map(|edit| [&[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 9][..], &edit.to_be_bytes(), &[0; 4]].concat());
+        let elst = edit
+            .map(|edit| [&[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 9][..], &edit.to_be_bytes(), &[0; 4]].concat());
         let edts = elst.map(|elst| boxed(b"edts", &boxed(b"elst", &elst))).unwrap_or_default();
         boxed(b"trak", &[boxed(b"tkhd", &tkhd), edts, boxed(b"mdia", &mdia)].concat())
     }

@@ -11,7 +11,9 @@ const TAGS_MAX: usize = 4;
 pub(super) fn untagged(mut bytes: &[u8]) -> (&[u8], Option<u64>) {
     let mut time = None;
     for _ in 0..TAGS_MAX {
-        let Some((&[b'I', b'D', b'3', version, _, flags, a, b, c, d], rest)) = bytes.split_first_chunk::<10>() else {
+        let Some((&[b'I', b'D', b'3', version, _, flags, a, b, c, d], rest)) =
+            bytes.split_first_chunk::<10>()
+        else {
             break;
         };
         // ID3v2.4 structure, 3.1: without this header, and without the footer.
@@ -65,7 +67,9 @@ mod tests {
     fn the_time_is_found_and_the_tag_taken_off() {
         let private = [OWNER, &0x0000_0001_2345_6789_u64.to_be_bytes()].concat();
         let other = b"TIT2 and some text that is longer than seven bits can count ........................................................................................";
-        let bytes = [tag(&[(b"TIT2", other), (b"PRIV", b"other\0"), (b"PRIV", &private)]), b"\xff\xf1".to_vec()].concat();
+        let bytes =
+            [tag(&[(b"TIT2", other), (b"PRIV", b"other\0"), (b"PRIV", &private)]), b"\xff\xf1".to_vec()]
+                .concat();
         assert_eq!(untagged(&bytes), (&b"\xff\xf1"[..], Some(0x1_2345_6789)));
         assert_eq!(untagged(b"\xff\xf1"), (&b"\xff\xf1"[..], None));
         let two = [tag(&[(b"TIT2", b"a")]), bytes].concat();

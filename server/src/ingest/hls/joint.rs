@@ -84,15 +84,20 @@ impl Joint {
         let jump = self.jump(start).filter(|_| !self.is_cut);
         let missing = self.missing.take();
         (self.expected, self.is_cut) = (start, false);
-        let by_stamp = |jump: i64, reason| Missing { length: MediaTime::from_flicks(jump.unsigned_abs()), reason };
+        let by_stamp =
+            |jump: i64, reason| Missing { length: MediaTime::from_flicks(jump.unsigned_abs()), reason };
         match (missing, jump) {
-            (None, Some(jump)) if (JUMP_MIN..JUMP_MAX).contains(&jump) => Some(by_stamp(jump, GapReason::Loss)),
+            (None, Some(jump)) if (JUMP_MIN..JUMP_MAX).contains(&jump) => {
+                Some(by_stamp(jump, GapReason::Loss))
+            }
             (None, _) => None,
             (Some(missing), Some(jump)) => {
                 let stated = i64::try_from(missing.length.flicks()).unwrap_or(i64::MAX);
-                let is_like = jump.saturating_sub(stated).saturating_abs() <= SLACK.saturating_add(stated / 2);
+                let is_like =
+                    jump.saturating_sub(stated).saturating_abs() <= SLACK.saturating_add(stated / 2);
                 let missing = if is_like { by_stamp(jump.max(0), missing.reason) } else { missing };
-                Some(missing).filter(|missing| missing.length >= MediaTime::from_flicks(JUMP_MIN.unsigned_abs()))
+                Some(missing)
+                    .filter(|missing| missing.length >= MediaTime::from_flicks(JUMP_MIN.unsigned_abs()))
             }
             (Some(missing), None) => Some(missing),
         }

@@ -37,7 +37,8 @@ impl Master {
     pub(super) fn choose(&self) -> Option<&str> {
         let audible = self.variants.iter().filter_map(|variant| Some((variant.reluctance()?, variant)));
         let (_, variant) = audible.min_by_key(|(reluctance, variant)| (*reluctance, variant.bandwidth))?;
-        let group = || self.renditions.iter().filter(|rendition| Some(&rendition.group) == variant.audio.as_ref());
+        let group =
+            || self.renditions.iter().filter(|rendition| Some(&rendition.group) == variant.audio.as_ref());
         let rendition = group().find(|rendition| rendition.is_default).or_else(|| group().next());
         Some(rendition.and_then(|rendition| rendition.uri.as_deref()).unwrap_or(&variant.uri))
     }
@@ -48,7 +49,8 @@ impl Variant {
     fn reluctance(&self) -> Option<u8> {
         let Some(codecs) = &self.codecs else { return Some(1) };
         let codecs: Vec<String> = codecs.split(',').map(|codec| codec.trim().to_ascii_lowercase()).collect();
-        let any = |known: &[&str]| codecs.iter().any(|codec| known.iter().any(|known| codec.starts_with(known)));
+        let any =
+            |known: &[&str]| codecs.iter().any(|codec| known.iter().any(|known| codec.starts_with(known)));
         match () {
             () if any(&DECODABLE) => Some(0),
             () if any(&OTHER_AUDIO) => Some(2),
@@ -121,8 +123,10 @@ mod tests {
         assert_eq!(master.choose(), expected, "{text}");
     }
 
-    const HIGH: [&str; 2] = [r#"#EXT-X-STREAM-INF:BANDWIDTH=2000000,CODECS="avc1.4d401f,mp4a.40.2""#, "high.m3u8?t=1"];
-    const LOW: [&str; 2] = [r#"#EXT-X-STREAM-INF:BANDWIDTH=400000,CODECS="avc1.42e00a,mp4a.40.5""#, "low.m3u8"];
+    const HIGH: [&str; 2] =
+        [r#"#EXT-X-STREAM-INF:BANDWIDTH=2000000,CODECS="avc1.4d401f,mp4a.40.2""#, "high.m3u8?t=1"];
+    const LOW: [&str; 2] =
+        [r#"#EXT-X-STREAM-INF:BANDWIDTH=400000,CODECS="avc1.42e00a,mp4a.40.5""#, "low.m3u8"];
     const MUTE: [&str; 2] = [r#"#EXT-X-STREAM-INF:BANDWIDTH=90000,CODECS="avc1.42e00a""#, "mute.m3u8"];
     const DOLBY: [&str; 2] = [r#"#EXT-X-STREAM-INF:BANDWIDTH=100000,CODECS="ec-3""#, "dolby.m3u8"];
     const SILENT: [&str; 2] = ["#EXT-X-STREAM-INF:BANDWIDTH=300000", "who-knows.m3u8"];
@@ -138,7 +142,8 @@ mod tests {
 
     #[test]
     fn audio_of_its_own_comes_before_audio_beside_a_picture() {
-        let variant = [r#"#EXT-X-STREAM-INF:BANDWIDTH=400000,CODECS="avc1.42e00a,mp4a.40.2",AUDIO="aac""#, "av.m3u8"];
+        let variant =
+            [r#"#EXT-X-STREAM-INF:BANDWIDTH=400000,CODECS="avc1.42e00a,mp4a.40.2",AUDIO="aac""#, "av.m3u8"];
         let other = r#"#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="aac",NAME="deutsch",URI="de.m3u8""#;
         let usual = r#"#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="aac",NAME="english",DEFAULT=YES,URI="en.m3u8""#;
         let inside = r#"#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="aac",NAME="english",DEFAULT=YES"#;
@@ -150,7 +155,9 @@ mod tests {
 
     #[test]
     fn more_variants_than_anybody_has_are_not_looked_at() {
-        let many: Vec<_> = (0..400).flat_map(|n| [format!("#EXT-X-STREAM-INF:BANDWIDTH={}", 1_000 - n), n.to_string()]).collect();
+        let many: Vec<_> = (0..400)
+            .flat_map(|n| [format!("#EXT-X-STREAM-INF:BANDWIDTH={}", 1_000 - n), n.to_string()])
+            .collect();
         check(&many.iter().map(String::as_str).collect::<Vec<_>>(), Some("255"));
     }
 }

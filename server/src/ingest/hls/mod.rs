@@ -33,8 +33,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 pub(super) use follow::{Mark, place};
 pub(super) use play::{Player, Said, Stop};
-pub(super) use playlist::{BYTES_MAX, ByteRange};
 use playlist::Wall;
+pub(super) use playlist::{BYTES_MAX, ByteRange};
 pub(super) use receive::{Listening, Over};
 
 /// What the task that receives has for the thread that decodes.
@@ -42,14 +42,11 @@ pub(super) enum Part {
     /// A segment.
     Segment(Box<Sent>),
     /// A segment of about this length is not there.
-    Missing {
-        length: MediaTime,
-        is_cut: bool,
-        reason: GapReason,
-        marks: Vec<Mark>,
-    },
+    Missing { length: MediaTime, is_cut: bool, reason: GapReason, marks: Vec<Mark> },
     /// There was no new segment for too long.
     Quiet,
+    /// There will be no more.
+    End,
 }
 
 /// A segment that was received.

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::clip::{Clip, clip};
 use super::follow::Mark;
-use super::joint::Joint;
+use super::joint::{Joint, Missing};
 use super::{Part, Sent};
 use crate::ingest::decode::{Decoded, Decoder, Lost, Origin, Planes, Stream};
 use crate::ingest::error::IngestError;
@@ -70,7 +70,16 @@ impl Player {
     /// `place` names the feed in errors.
     pub(in crate::ingest) fn new(place: String, is_patient: bool) -> Self {
         let joint = Joint::default();
-        Self { place, is_patient, decoder: None, joint, rate: None, is_live: false, is_dated: false, n_bad: 0 }
+        Self {
+            place,
+            is_patient,
+            decoder: None,
+            joint,
+            rate: None,
+            is_live: false,
+            is_dated: false,
+            n_bad: 0,
+        }
     }
 
     /// Whether audio came since the connection changed its state.
@@ -93,12 +102,26 @@ impl Player {
                 }
                 self.miss(length, reason, marks, say)
             }
+            Part::End => self.end(say),
             Part::Quiet => {
                 self.is_live = false;
                 say(Said::Received(Received::Endpoint))?;
                 Ok(say(Said::Received(state(FeedState::Stalled, None)))?)
             }
         }
+    }
+
+    /// What is missing at the end has nothing behind it that could say so.
+    fn end(&mut self, say: &mut Say<'_>) -> Result<(), Stop> {
+        let missing = self.joint.begin(None);
+        self.lose(missing, say)
+    }
+
+    /// Says what is missing, in the format of what came before. Before the first audio nobody knows where it would be missing.
+    fn lose(&self, missing: Option<Missing>, say: &mut Say<'_>) -> Result<(), Stop> {
+        let Some((missing, rate)) = missing.zip(self.rate) else { return Ok(()) };
+        let lost = Lost { frames: missing.length.to_frames(rate), reason: missing.reason };
+        Ok(say(Said::Received(Received::Decoded(Decoded::Lost(lost))))?)
     }
 
     /// Nothing comes of a segment of `length`.
@@ -201,11 +224,7 @@ impl Player {
         let rate = stream.map(|stream| stream.format.rate()).or(self.rate);
         let skipped = rate.map_or(MediaTime::ZERO, |rate| MediaTime::from_frames(skipped, rate));
         let missing = self.joint.begin(clip.start.map(|start| start.after(skipped)));
-        // In the format of what came before. Before the first audio nobody knows where it would be missing.
-        if let Some((missing, rate)) = missing.zip(self.rate) {
-            let lost = Lost { frames: missing.length.to_frames(rate), reason: missing.reason };
-            say(Said::Received(Received::Decoded(Decoded::Lost(lost))))?;
-        }
+        self.lose(missing, say)?;
         if let Some(stream) = stream {
             say(Said::Received(Received::Decoded(Decoded::Stream(stream))))?;
         }

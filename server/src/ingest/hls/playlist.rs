@@ -103,7 +103,8 @@ pub(super) struct Segment {
 
 /// Reads a playlist.
 pub(in crate::ingest) fn parse(text: &str) -> Result<Playlist, PlaylistError> {
-    let mut lines = text.lines().map(|line| line.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}'));
+    let mut lines =
+        text.lines().map(|line| line.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}'));
     if !lines.by_ref().find(|line| !line.is_empty()).is_some_and(|line| line.starts_with("#EXTM3U")) {
         return Err(PlaylistError::NotHls("it does not begin with #EXTM3U"));
     }
@@ -178,7 +179,8 @@ impl MediaReader {
             "-X-ENDLIST" => self.media.is_ended = true,
             "-OATCLS-SCTE35" => self.scte35 = ranges::scte35(value),
             "-X-CUE-OUT" => {
-                let marker = Marker { planned_duration: cue_length(value), ..Marker::new(MarkerKind::CueOut) };
+                let marker =
+                    Marker { planned_duration: cue_length(value), ..Marker::new(MarkerKind::CueOut) };
                 self.mark(marker);
             }
             "-X-CUE-IN" => self.mark(Marker::new(MarkerKind::CueIn)),
@@ -217,9 +219,9 @@ impl MediaReader {
             marks: std::mem::take(&mut self.marks),
         });
         self.number = self.number.saturating_add(1);
-        self.wall = self.wall.and_then(|Wall { at, .. }| {
-            Some(Wall { at: at.checked_add(length).ok()?, is_stated: false })
-        });
+        self.wall = self
+            .wall
+            .and_then(|Wall { at, .. }| Some(Wall { at: at.checked_add(length).ok()?, is_stated: false }));
         Ok(())
     }
 }
@@ -308,7 +310,10 @@ mod tests {
         assert_eq!(refused(""), refused("<html>"));
         assert_eq!(refused("#EXTM3U\na.ts\n"), "no HLS playlist: neither segments nor variants in it");
         for target in ["0", "-6", "NaN", "1e9", "x"] {
-            assert!(refused(&format!("#EXTM3U\n#EXT-X-TARGETDURATION:{target}\na.ts")).contains("target duration"));
+            assert!(
+                refused(&format!("#EXTM3U\n#EXT-X-TARGETDURATION:{target}\na.ts"))
+                    .contains("target duration")
+            );
         }
         let long = format!("{head}{}", "a\n".repeat(SEGMENTS_MAX + 1));
         assert_eq!(refused(&long), "an HLS playlist of more than 50000 segments");

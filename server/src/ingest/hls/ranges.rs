@@ -26,7 +26,8 @@ pub(super) struct DateRange {
 /// Adds a range, or replaces the one of its name. What has neither name nor date is left out.
 pub(super) fn keep(ranges: &mut Vec<DateRange>, attributes: &Attributes<'_>) {
     let id = attributes.get("ID").map(shown).filter(|id| !id.is_empty());
-    let known = id.as_ref().and_then(|id| ranges.iter().position(|range| range.marker.id.as_ref() == Some(id)));
+    let known =
+        id.as_ref().and_then(|id| ranges.iter().position(|range| range.marker.id.as_ref() == Some(id)));
     // A range that is said again need not repeat its date.
     let start = attributes.get("START-DATE").and_then(date);
     let start = start.or_else(|| known.and_then(|known| ranges.get(known)).map(|range| range.start));
@@ -120,7 +121,9 @@ mod tests {
     fn dates_have_zones_or_are_in_utc() {
         let utc = date("2026-11-23T04:05:06.120Z");
         assert!(utc.is_some());
-        for text in ["2026-11-23T05:05:06.120+01:00", "2026-11-23T04:05:06.120+0000", " 2026-11-23T04:05:06.12"] {
+        for text in
+            ["2026-11-23T05:05:06.120+01:00", "2026-11-23T04:05:06.120+0000", " 2026-11-23T04:05:06.12"]
+        {
             assert_eq!(date(text), utc, "{text}");
         }
         assert_eq!(["", "now", "2026-13-23T04:05:06Z"].map(date), [None; 3]);
@@ -128,7 +131,8 @@ mod tests {
 
     #[test]
     fn what_is_kept_has_limits() {
-        let many: Vec<_> = (0..300).map(|n| format!("ID=\"{n}\",START-DATE=\"2026-11-23T04:00:00Z\"")).collect();
+        let many: Vec<_> =
+            (0..300).map(|n| format!("ID=\"{n}\",START-DATE=\"2026-11-23T04:00:00Z\"")).collect();
         let all = ranges(&many.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!((all.len(), all[0].marker.id.as_deref()), (RANGES_MAX, Some("44")));
         assert_eq!(scte35(&"a".repeat(9_000)), None);

@@ -110,6 +110,7 @@ impl Listening {
                 }
             }
             if media.is_ended {
+                outlet.send(Message::Part(Part::End)).await?;
                 return Ok(format!("{address}: the playlist has ended"));
             }
             match patience.look(!tasks.is_empty(), media.target) {
@@ -125,7 +126,9 @@ impl Listening {
             match self.reload(&address).await {
                 Ok(fresh) => media = fresh,
                 // Once or twice is nothing: what is missed is read the next time.
-                Err(error) if matches!(error, HttpError::Refused(_)) || !patience.fail() => return Err(error.into()),
+                Err(error) if matches!(error, HttpError::Refused(_)) || !patience.fail() => {
+                    return Err(error.into());
+                }
                 Err(error) => tracing::debug!("{error}"),
             }
         }
@@ -152,7 +155,9 @@ impl Listening {
         let found = whole(address, &self.config.http, self.order(None, BYTES_MAX)).await?;
         match parse(address, &String::from_utf8_lossy(&found.bytes))? {
             Playlist::Media(media) => Ok(media),
-            Playlist::Master(_) => Err(HttpError::Failed(format!("{address}: the playlist lost its segments"))),
+            Playlist::Master(_) => {
+                Err(HttpError::Failed(format!("{address}: the playlist lost its segments")))
+            }
         }
     }
 

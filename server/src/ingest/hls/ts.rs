@@ -95,7 +95,9 @@ struct Streams {
 impl Demux {
     /// 2.4.3.2.
     fn packet(&mut self, packet: &[u8]) -> Result<(), TsError> {
-        let Some((&[_, second, third, fourth], mut payload)) = packet.split_first_chunk::<4>() else { return Ok(()) };
+        let Some((&[_, second, third, fourth], mut payload)) = packet.split_first_chunk::<4>() else {
+            return Ok(());
+        };
         let pid = u16::from_be_bytes([second & 0x1f, third]);
         let (is_broken, is_start) = (second & 0x80 != 0, second & 0x40 != 0);
         if fourth & 0x20 != 0 {
@@ -110,7 +112,8 @@ impl Demux {
             return Err(TsError::Scrambled);
         }
         if pid == 0 {
-            self.map_pid = self.tables.take(payload, is_start).and_then(|table| program(&table)).or(self.map_pid);
+            self.map_pid =
+                self.tables.take(payload, is_start).and_then(|table| program(&table)).or(self.map_pid);
         } else if self.map_pid == Some(pid) {
             self.streams = self.map.take(payload, is_start).map(|table| streams_of(&table)).or(self.streams);
         } else if streams.audio.is_some_and(|(audio, _)| audio == pid) {
@@ -216,7 +219,9 @@ impl Pes {
 
 /// 2.4.3.7: time of presentation and what follows the header.
 fn pes(payload: &[u8]) -> Option<(Option<u64>, &[u8])> {
-    let (&[0, 0, 1, _, _, _, _, flags, header_len], rest) = payload.split_first_chunk::<9>()? else { return None };
+    let (&[0, 0, 1, _, _, _, _, flags, header_len], rest) = payload.split_first_chunk::<9>()? else {
+        return None;
+    };
     let (header, audio) = rest.split_at_checked(usize::from(header_len))?;
     let time = header.first_chunk::<5>().filter(|_| flags & 0x80 != 0).map(|&[a, b, c, d, e]| {
         let [a, b, c, d, e] = [a, b, c, d, e].map(u64::from);
@@ -234,7 +239,8 @@ pub(super) mod tests {
     fn packet(pid: u16, is_start: bool, payload: &[u8]) -> Vec<u8> {
         let [high, low] = pid.to_be_bytes();
         let stuffing = 184 - payload.len();
-        let mut packet = vec![SYNC, high | if is_start { 0x40 } else { 0 }, low, if stuffing > 0 { 0x30 } else { 0x10 }];
+        let mut packet =
+            vec![SYNC, high | if is_start { 0x40 } else { 0 }, low, if stuffing > 0 { 0x30 } else { 0x10 }];
         if stuffing > 0 {
             packet.push(u8::try_from(stuffing - 1).unwrap());
             packet.extend(std::iter::repeat_n(0, stuffing - 1));
@@ -249,7 +255,8 @@ pub(super) mod tests {
     }
 
     fn with_time(ticks: u64, audio: &[u8]) -> Vec<u8> {
-        let byte = |shift: u64, mask: u64, low: u64| u8::try_from((ticks >> shift & mask) << 1 | low).unwrap();
+        let byte =
+            |shift: u64, mask: u64, low: u64| u8::try_from((ticks >> shift & mask) << 1 | low).unwrap();
         let high = u8::try_from(ticks >> 22 & 0xff).unwrap();
         let low = u8::try_from(ticks >> 7 & 0xff).unwrap();
         let time = [0x20 | byte(30, 7, 1), high, byte(15, 0x7f, 1), low, byte(0, 0x7f, 1)];
@@ -275,7 +282,9 @@ pub(super) mod tests {
         let packets: Vec<_> = audio
             .chunks(170)
             .enumerate()
-            .map(|(n, part)| packet(0x101, n == 0, &if n == 0 { with_time(ticks, part) } else { part.to_vec() }))
+            .map(|(n, part)| {
+                packet(0x101, n == 0, &if n == 0 { with_time(ticks, part) } else { part.to_vec() })
+            })
             .collect();
         segment(&[(0x0f, 0x101)], &packets)
     }

@@ -219,8 +219,14 @@ async fn follow(
     let body = response.into_body();
     let is_playlist = matches!(wish, Wish::Stream)
         && playlist::is_playlist(content_type.as_deref(), address.extension().as_deref());
-    let mut response =
-        Response { address: address.clone(), content_type, metaint, is_partial, body, _connection: connection };
+    let mut response = Response {
+        address: address.clone(),
+        content_type,
+        metaint,
+        is_partial,
+        body,
+        _connection: connection,
+    };
     if !is_playlist {
         return Ok(Next::Stream(Box::new(response)));
     }

@@ -15,7 +15,9 @@ pub(super) fn is_playlist(content_type: Option<&str>, extension: Option<&str>) -
         | "application/vnd.apple.mpegurl"
         | "audio/x-scpls"
         | "application/pls+xml" => true,
-        "" | "text/plain" | "application/octet-stream" | "binary/octet-stream" => matches!(extension, Some("m3u" | "m3u8" | "pls")),
+        "" | "text/plain" | "application/octet-stream" | "binary/octet-stream" => {
+            matches!(extension, Some("m3u" | "m3u8" | "pls"))
+        }
         _ => extension == Some("m3u8"),
     }
 }

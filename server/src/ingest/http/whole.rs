@@ -35,7 +35,9 @@ pub(crate) async fn whole(address: &Address, limits: &HttpLimits, order: Order) 
 async fn receive(address: &Address, limits: &HttpLimits, order: Order) -> Result<Whole, HttpError> {
     let mut response = match walk(address, limits, Wish::Whole(order.range)).await? {
         Next::Stream(response) => *response,
-        Next::Hls { address, .. } | Next::Address(address) => return Err(failed(&address, "no end of redirects")),
+        Next::Hls { address, .. } | Next::Address(address) => {
+            return Err(failed(&address, "no end of redirects"));
+        }
     };
     if order.range.is_some() && !response.is_partial {
         return Err(HttpError::Refused(format!("{}: the server gives no byte ranges", response.address)));
@@ -43,7 +45,8 @@ async fn receive(address: &Address, limits: &HttpLimits, order: Order) -> Result
     let mut all = BytesMut::new();
     loop {
         let next = timeout(order.silence, response.next()).await;
-        let next = next.map_err(|_| failed(&response.address, &format!("no bytes for {:?}", order.silence)))?;
+        let next =
+            next.map_err(|_| failed(&response.address, &format!("no bytes for {:?}", order.silence)))?;
         let Some(bytes) = next? else { break };
         if all.len() + bytes.len() > order.bytes_max {
             let what = format!("{}: more than {} bytes", response.address, order.bytes_max);

@@ -89,9 +89,8 @@ impl Inbox {
                     self.say(Received::Endpoint)?;
                     self.say(Received::Feed(state(FeedState::Stalled, None)))?;
                 }
-                Some(Message::Closed | Message::Opened { .. } | Message::Part(_) | Message::Failed(_)) | None => {
-                    self.closed = true
-                }
+                Some(Message::Closed | Message::Opened { .. } | Message::Part(_) | Message::Failed(_))
+                | None => self.closed = true,
             }
         }
         Ok(())

@@ -17,8 +17,8 @@ use super::stitch::{Held, Tail};
 use super::{LiveConfig, Shared, Wants};
 use crate::ingest::decode::{Decoded, Hint, Origin};
 use crate::ingest::error::IngestError;
-use crate::ingest::http::icy::{Demux, Piece};
 use crate::ingest::hls::{Listening, Over};
+use crate::ingest::http::icy::{Demux, Piece};
 use crate::ingest::http::{self, Address, Found, HttpError, Response};
 use crate::ingest::reader::Reader;
 
@@ -67,8 +67,17 @@ pub(super) async fn run(
     let outlet = Outlet { messages, shared };
     let (tail, number) = (Tail::default(), 0);
     let hls = Listening::new(config);
-    let mut receiving =
-        Receiving { address, config, outlet, tail, number, is_open: false, is_heard: false, hls, is_hls: false };
+    let mut receiving = Receiving {
+        address,
+        config,
+        outlet,
+        tail,
+        number,
+        is_open: false,
+        is_heard: false,
+        hls,
+        is_hls: false,
+    };
     // An abandoned feed has nobody to tell.
     let _ = receiving.run().await;
 }
@@ -165,7 +174,11 @@ impl Receiving {
         if has_begun && self.is_hls && !self.config.reconnect && self.config.wants == Wants::Anything {
             return Some(Message::Feed(super::state(FeedState::Ended, Some(error.to_string()))));
         }
-        let is_over = if has_begun { self.is_hls && !self.config.reconnect } else { self.is_hopeless(error, n_attempts) };
+        let is_over = if has_begun {
+            self.is_hls && !self.config.reconnect
+        } else {
+            self.is_hopeless(error, n_attempts)
+        };
         is_over.then(|| Message::Failed(self.unreachable(error, n_attempts)))
     }
 
