@@ -18,7 +18,8 @@ pub(super) fn is_playlist(content_type: Option<&str>, extension: Option<&str>) -
         "" | "text/plain" | "application/octet-stream" | "binary/octet-stream" => {
             matches!(extension, Some("m3u" | "m3u8" | "pls"))
         }
-        _ => extension == Some("m3u8"),
+        // Servers that know `.m3u8` only as something with pictures.
+        other => other.starts_with("video/") && extension == Some("m3u8"),
     }
 }
 
