@@ -1,5 +1,7 @@
 //! Whether the service lives, whether it is ready, and its metrics.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -52,10 +54,13 @@ pub(super) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readines
     (code, Json(Readiness { status, journal, feeds }))
 }
 
-/// Metrics for Prometheus.
+/// Metrics for Prometheus; of a feed as long as it is there.
 #[utoipa::path(get, path = "/metrics", tag = "health",
     responses((status = 200, content_type = "text/plain; version=0.0.4", body = String)))]
 pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
     telemetry::journal(&app.journal.state());
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render())
+    let feeds: BTreeSet<String> =
+        app.feeds.list().into_iter().map(|view| view.spec.name.to_string()).collect();
+    let text = telemetry::render(&app.metrics, |feed| feeds.contains(feed));
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }

@@ -44,6 +44,22 @@ pub async fn upkeep(metrics: PrometheusHandle) {
     }
 }
 
+/// The metrics of this process for Prometheus, without feeds that are no more. What was counted of them stays in memory: a
+/// feed that is added again goes on where it was.
+#[must_use]
+pub fn render(metrics: &PrometheusHandle, is_there: impl Fn(&str) -> bool) -> String {
+    let text = metrics.render();
+    text.split_inclusive('\n').filter(|line| feed_of(line).is_none_or(&is_there)).collect()
+}
+
+/// The feed that a line of the text format is about.
+fn feed_of(line: &str) -> Option<&str> {
+    // Names of feeds have no quotes in them.
+    let (_, labels) = line.split_once("feed=\"")?;
+    let (feed, _) = labels.split_once('"')?;
+    (feed != GUESTS).then_some(feed)
+}
+
 /// Serves the metrics of this process at `http://address/metrics`, from a thread of its own.
 pub fn serve(address: SocketAddr) -> Result<(), BuildError> {
     PrometheusBuilder::new().with_http_listener(address).set_buckets(&BUCKETS)?.install()?;
@@ -224,6 +240,16 @@ mod tests {
             assert!(BUCKETS.contains(&secs), "{kind:?}: {secs} s");
         }
         assert!(BUCKETS.is_sorted());
+    }
+
+    #[test]
+    fn lines_are_about_feeds_or_not() {
+        assert_eq!(feed_of("aircheck_lag_seconds{feed=\"wxyz\"} 0.1\n"), Some("wxyz"));
+        assert_eq!(feed_of("aircheck_feed_state{state=\"down\",feed=\"a.b-c\"} 1\n"), Some("a.b-c"));
+        for line in ["# TYPE aircheck_lag_seconds gauge\n", "aircheck_journal_size_bytes 7\n", "\n"] {
+            assert_eq!(feed_of(line), None);
+        }
+        assert_eq!(feed_of("aircheck_deadlines_missed_total{event=\"gap\",feed=\"/v1/listen\"} 0\n"), None);
     }
 
     #[test]

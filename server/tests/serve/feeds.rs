@@ -47,7 +47,10 @@ fn feeds_come_and_go_and_are_back_after_a_restart() {
     assert_eq!(service.post("/v1/feeds/of-file/resume", &Value::Null).status, 200);
     service.until("of-file", |event| event["type"] == "aircheck.alert.dead_air.v1");
     let n_events = service.range("feed=a").len();
+    let is_measured = || service.get("/metrics").body.contains("feed=\"a\"");
+    assert!(is_measured());
     assert_eq!(service.ask("DELETE", "/v1/feeds/a", &[], "").status, 204);
+    assert!(!is_measured() && service.get("/metrics").body.contains("feed=\"of-file\""));
     assert_eq!(names(&service), ["of-file"]);
     // What it said stays.
     assert!(service.range("feed=a").len() > n_events);

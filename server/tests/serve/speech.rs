@@ -16,6 +16,8 @@ fn what_was_said_is_found_again() {
         kind(event) == "transcript.final" && event["data"]["text"].as_str().unwrap().contains("better")
     };
     service.until("a", is_last);
+    // A keyword is told after the final that has it, maybe in another commit.
+    service.until("a", |event| kind(event) == "keyword" && event["data"]["state"] == "confirmed");
     let finals = service.range("feed=a&type=transcript.final");
     let heard = words(&finals);
     assert!(heard.ends_with(&["fail".into(), "better".into()]), "{heard:?}");
