@@ -10,6 +10,7 @@ packages=(
     liquidsoap      # and another one
     ffmpeg          # encodes the demo and the test signals
     icecast2        # the streaming server that demo and tests listen to
+    nginx           # serves the playlists and segments of tests
     prometheus      # the server that tests let scrape the metrics, with promtool
     shellcheck      # make check
 )
@@ -37,7 +38,9 @@ quietly() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive "$@" >"$log" 2>&1
 quietly apt-get update
 quietly apt-get install -y --no-install-recommends "${missing[@]}"
 # Debian starts a server when it is installed, and at each boot. Tests start their own one, with a port and a folder of its own.
-if [[ " ${missing[*]} " == *" prometheus "* && -d /run/systemd/system ]]; then
-    echo "setup: stopping and disabling the service prometheus, which nothing here needs"
-    quietly systemctl disable --now prometheus
-fi
+for service in nginx prometheus; do
+    if [[ " ${missing[*]} " == *" $service "* && -d /run/systemd/system ]]; then
+        echo "setup: stopping and disabling the service $service, which nothing here needs"
+        quietly systemctl disable --now "$service"
+    fi
+done

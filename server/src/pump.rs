@@ -77,6 +77,8 @@ pub fn pump(
             }
             Step::Gap(span, gap) => pump.run.leave_out(span, gap),
             Step::Metadata(metadata) => pump.state(audio, metadata),
+            Step::Marker(span, marker) => pump.run.state(Event::new(span, audio.position(), marker)),
+            Step::Wall(wall) => pump.run.heard_at(audio.position(), wall),
             Step::Feed(feed) => pump.state(audio, feed),
             Step::Endpoint => {
                 pump.endpoint(spare);

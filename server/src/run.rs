@@ -11,6 +11,7 @@ use engine::continuity::Conservation;
 use engine::event::{Body, Engine, Event, Gap, GapReason};
 use engine::lane::{LaneConfig, LaneSender, WhenFull};
 use engine::time::{MediaTime, Span};
+use jiff::Timestamp;
 use operators::{Analysis, AnalysisConfig, BuildError};
 use thiserror::Error;
 
@@ -157,6 +158,11 @@ impl FeedRun {
     /// Publishes something that is known without analysis, such as a change of the feed's state.
     pub fn state(&self, event: Event) {
         self.post.send(Item::Fact(Box::new(event), Passage::direct(Instant::now())));
+    }
+
+    /// What follows `position` was heard at `wall`, says the source.
+    pub fn heard_at(&self, position: MediaTime, wall: Timestamp) {
+        self.post.see(Seen::HeardAt { position, wall });
     }
 
     /// Reports frames that are not analysed.

@@ -165,7 +165,7 @@ fn bad_input_is_one_line_and_the_right_status() {
         (2, &["analyze", &speech, "--no-transcript", "--srt", &path("a.srt")], "--srt"),
         (2, &["analyze", &speech, "--no-transcript", "--events", "/no/such/folder/e"], "/no/such/folder/e"),
         (2, &["analyze", &speech, "--language", "de"], "English"),
-        (2, &["analyze", "http://127.0.0.1:1/x"], "watch"),
+        (4, &["analyze", "http://127.0.0.1:1/x", "--no-transcript"], "127.0.0.1:1"),
         (1, &["analyze", &speech, "--model", &path("bad-model.bin")], "SHA-256"),
         (1, &["analyze", &speech, "--model", "no-such-model"], "no-such-model"),
         (2, &["schema", "no.such.event"], "no.such.event"),

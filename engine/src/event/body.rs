@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::transcript::{Keyword, Onset, Settled, Transcript};
-use super::{EventKind, Gap, GapReport};
+use super::{EventKind, Gap, GapReport, Marker};
 use crate::time::MediaTime;
 
 /// The facts of an event.
@@ -14,6 +14,7 @@ use crate::time::MediaTime;
 pub enum Body {
     Feed(Feed),
     Metadata(Metadata),
+    Marker(Marker),
     Meter(Meter),
     LoudnessReport(LoudnessReport),
     Alert(Alert),
@@ -38,6 +39,7 @@ impl Body {
         match self {
             Self::Feed(feed) => feed.kind(),
             Self::Metadata(_) => EventKind::FeedMetadata,
+            Self::Marker(_) => EventKind::Marker,
             Self::Meter(_) => EventKind::Meter,
             Self::LoudnessReport(_) => EventKind::LoudnessReport,
             Self::Alert(alert) => alert.alert.kind(),
@@ -76,6 +78,12 @@ impl From<Feed> for Body {
 impl From<Metadata> for Body {
     fn from(facts: Metadata) -> Self {
         Self::Metadata(facts)
+    }
+}
+
+impl From<Marker> for Body {
+    fn from(facts: Marker) -> Self {
+        Self::Marker(facts)
     }
 }
 

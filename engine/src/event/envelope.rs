@@ -6,8 +6,8 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
 use super::{
-    Alert, Body, ClockStep, Engine, EventKind, Feed, GapReport, Heartbeat, Keyword, LoudnessReport, Metadata,
-    Meter, Onset, Segment, Settled, Transcript,
+    Alert, Body, ClockStep, Engine, EventKind, Feed, GapReport, Heartbeat, Keyword, LoudnessReport, Marker,
+    Metadata, Meter, Onset, Segment, Settled, Transcript,
 };
 use crate::budget::Budget;
 use crate::time::Span;
@@ -202,6 +202,7 @@ pub fn schema(kind: EventKind) -> Schema {
         | K::FeedReconnecting
         | K::FeedFormat => schema_for!(Envelope<Feed>),
         K::FeedMetadata => schema_for!(Envelope<Metadata>),
+        K::Marker => schema_for!(Envelope<Marker>),
         K::Meter => schema_for!(Envelope<Meter>),
         K::LoudnessReport => schema_for!(Envelope<LoudnessReport>),
         K::AlertDeadAir

@@ -14,6 +14,7 @@ pub enum EventKind {
     FeedReconnecting,
     FeedFormat,
     FeedMetadata,
+    Marker,
     Meter,
     LoudnessReport,
     AlertDeadAir,
@@ -40,7 +41,7 @@ use EventKind as K;
 
 impl EventKind {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         K::FeedConnected,
         K::FeedLive,
         K::FeedStalled,
@@ -49,6 +50,7 @@ impl EventKind {
         K::FeedReconnecting,
         K::FeedFormat,
         K::FeedMetadata,
+        K::Marker,
         K::Meter,
         K::LoudnessReport,
         K::AlertDeadAir,
@@ -83,6 +85,7 @@ impl EventKind {
             K::FeedReconnecting => "feed.reconnecting",
             K::FeedFormat => "feed.format",
             K::FeedMetadata => "feed.metadata",
+            K::Marker => "marker",
             K::Meter => "meter",
             K::LoudnessReport => "loudness.report",
             K::AlertDeadAir => "alert.dead_air",
@@ -132,6 +135,7 @@ impl EventKind {
             | K::FeedReconnecting
             | K::FeedFormat
             | K::FeedMetadata
+            | K::Marker
             | K::Gap
             | K::EngineDegraded
             | K::EngineRecovered

@@ -5,6 +5,7 @@ mod body;
 mod envelope;
 mod gap;
 mod kind;
+mod marker;
 mod transcript;
 
 pub use body::{
@@ -14,6 +15,7 @@ pub use body::{
 pub use envelope::{Data, Envelope, EventId, Latency, Stages, schema};
 pub use gap::{Gap, GapReason, GapReport};
 pub use kind::EventKind;
+pub use marker::{Marker, MarkerKind};
 pub use transcript::{Keyword, KeywordState, Onset, Settled, Settling, SpokenWord, Transcript};
 
 use crate::time::{MediaTime, Span};

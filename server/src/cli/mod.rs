@@ -44,7 +44,7 @@ pub struct Cli {
 pub enum Command {
     /// Analyse a file or a pipe as fast as it goes.
     Analyze(AnalyzeArgs),
-    /// Watch a live stream (Icecast, SHOUTcast, HTTP) or play a file at real-time pace.
+    /// Watch a live stream (Icecast, SHOUTcast, HTTP, HLS) or play a file at real-time pace.
     Watch(WatchArgs),
     /// Watch feeds around the clock: events in a journal and over HTTP, encoders and WebSockets let in.
     Serve(ServeArgs),
@@ -143,7 +143,8 @@ pub struct AnalysisArgs {
 /// `aircheck analyze`.
 #[derive(Debug, Args)]
 pub struct AnalyzeArgs {
-    /// A file (wav, aiff, flac, mp3, aac, m4a/mp4, ogg, opus, webm/mkv, caf), or `-` for stdin.
+    /// A file (wav, aiff, flac, mp3, aac, m4a/mp4, ogg, opus, webm/mkv, caf), `-` for stdin, or the address of an HLS
+    /// recording.
     #[arg(value_hint = ValueHint::FilePath)]
     pub input: String,
     /// The input is raw PCM: FORMAT:RATE:CHANNELS, for example s16le:48000:2.

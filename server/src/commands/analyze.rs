@@ -1,4 +1,4 @@
-//! `aircheck analyze`: a file or a pipe, as fast as it goes.
+//! `aircheck analyze`: a file, a pipe or a recording on the network, as fast as it goes.
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -8,9 +8,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::setup::{Pace, feed_name};
 use super::studio::Studio;
+use super::watch::{name_in, runtime};
 use crate::cli::AnalyzeArgs;
 use crate::failure::Failure;
-use crate::ingest::{Audio, Fault, IngestError, Input, PcmSpec};
+use crate::ingest::{Audio, Fault, IngestError, Input, LiveConfig, PcmSpec, Wants};
 use crate::publish::FeedIdentity;
 use crate::pump::{PumpError, Tempo, pump};
 use crate::recognise::{Admission, Entry};
@@ -19,13 +20,16 @@ use crate::recognise::{Admission, Entry};
 pub(super) fn run(args: &AnalyzeArgs) -> Result<(), Failure> {
     let pcm = args.pcm.as_deref().map(str::parse::<PcmSpec>).transpose().map_err(ingest_failure)?;
     let input = Input::parse(&args.input).map_err(ingest_failure)?;
-    let (name, audio) = match &input {
-        Input::Stdin => ("stdin".into(), Audio::from_stdin(pcm)),
-        Input::File(path) => (name_of(path), Audio::from_file(path, pcm)),
+    let runtime = runtime()?;
+    let audio = match &input {
+        Input::Stdin => Audio::from_stdin(pcm),
+        Input::File(path) => Audio::from_file(path, pcm),
         Input::Live(address) => {
-            return Err(Failure::Usage(format!("{address}: a live stream; use `aircheck watch {address}`")));
+            let config = LiveConfig { wants: Wants::Recording, reconnect: false, ..LiveConfig::default() };
+            Audio::from_stream(address, config, runtime.handle())
         }
     };
+    let name = name_in(&input);
     let mut audio = audio.map_err(ingest_failure)?;
     let identity = FeedIdentity { name: feed_name(&name), epoch: 1 };
     let mut studio = Studio::open(&args.analysis, Pace::Batch, NonZeroUsize::MIN)?;

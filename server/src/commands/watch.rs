@@ -94,7 +94,7 @@ fn wanted(args: &WatchArgs) -> Result<Vec<Wanted>, Failure> {
 }
 
 /// The name of a feed, from where it comes from.
-fn name_in(input: &Input) -> String {
+pub(super) fn name_in(input: &Input) -> String {
     match input {
         Input::Stdin => "stdin".to_owned(),
         Input::File(path) => name_of(path),
@@ -187,7 +187,7 @@ fn serve_metrics(address: SocketAddr) -> Result<(), Failure> {
 }
 
 /// One thread of its own for sockets, timers and signals.
-fn runtime() -> Result<Runtime, Failure> {
+pub(super) fn runtime() -> Result<Runtime, Failure> {
     let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("ingest").enable_all().build();
     runtime.map_err(|e| Failure::Runtime(format!("cannot start the I/O thread: {e}")))
 }

@@ -106,7 +106,7 @@ pub enum Pace {
 /// Where a feed's audio comes from.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Source {
-    /// `http://` or `https://`: an Icecast, SHOUTcast or plain HTTP stream, which is pulled.
+    /// `http://` or `https://`: an Icecast, SHOUTcast or plain HTTP stream, or an HLS playlist, which is pulled.
     Stream(Address),
     /// `mount:/live.mp3`: an encoder pushes to this path, as it would to an Icecast server.
     Mount(String),

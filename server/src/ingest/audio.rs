@@ -9,13 +9,15 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use engine::audio::Block;
-use engine::event::{Feed, FeedState, Gap, GapReason, Metadata};
+use engine::event::{Feed, FeedState, Gap, GapReason, Marker, Metadata};
 use engine::time::{FLICKS_PER_SECOND, MediaTime, Span};
+use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use super::decode::{Decoded, Hint, Lost, Origin, Planes, Stream};
 use super::error::IngestError;
+use super::hls;
 use super::http::Address;
 use super::live::{Dock, Live, LiveConfig, Received};
 use super::pcm::PcmSpec;
@@ -34,6 +36,10 @@ pub enum Step {
     Gap(Span, Gap),
     /// What is playing from here on. May come before the first format.
     Metadata(Metadata),
+    /// The source marked the span, which may lie before or after here.
+    Marker(Span, Marker),
+    /// What comes next was heard then, says the source.
+    Wall(Timestamp),
     /// The connection changed its state. Only live streams have one.
     Feed(Feed),
     /// What was said up to here is an utterance, whatever follows. Only feeds whose bytes are brought have it.
@@ -242,6 +248,12 @@ impl Audio {
             Received::Decoded(Decoded::Metadata(metadata)) => Step::Metadata(metadata),
             Received::Decoded(Decoded::Note(note)) => Step::Note(note),
             Received::Decoded(Decoded::Frames) => return None,
+            Received::Mark(hls::Mark { after, marker }) => {
+                let start = hls::place(self.position(), after);
+                let length = marker.duration.or(marker.planned_duration).unwrap_or(MediaTime::ZERO);
+                Step::Marker(Span::new(start, start + length), marker)
+            }
+            Received::Wall(wall) => Step::Wall(wall),
             Received::Feed(feed) => Step::Feed(feed),
             Received::Endpoint => Step::Endpoint,
         })

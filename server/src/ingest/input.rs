@@ -13,7 +13,7 @@ pub enum Input {
     Stdin,
     /// A path.
     File(PathBuf),
-    /// `http://` or `https://`: a live stream.
+    /// `http://` or `https://`: a live stream, or an HLS playlist.
     Live(Address),
 }
 

@@ -6,6 +6,7 @@
 mod audio;
 mod decode;
 mod error;
+mod hls;
 pub(crate) mod http;
 mod input;
 mod live;
@@ -19,5 +20,5 @@ pub use error::{Fault, IngestError};
 pub(crate) use http::connect;
 pub use http::{Address, HttpLimits};
 pub use input::Input;
-pub use live::{BackoffConfig, Closed, Dock, Gone, Handed, LiveConfig, Visitor};
+pub use live::{BackoffConfig, Closed, Dock, Gone, Handed, LiveConfig, Visitor, Wants};
 pub use pcm::{PcmSpec, SampleFormat};

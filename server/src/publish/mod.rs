@@ -4,6 +4,7 @@
 mod clock;
 mod hub;
 mod record;
+mod stated;
 mod tally;
 mod thread;
 

@@ -11,6 +11,7 @@ use engine::time::{MediaTime, Span};
 use jiff::Timestamp;
 
 use super::clock::{WallClock, rfc3339};
+use super::stated::StatedTimes;
 
 /// Blocks whose arrival is remembered: 40 s of a live feed, longer than any transcript may take.
 const ARRIVALS: usize = 2_048;
@@ -82,6 +83,8 @@ pub struct Record {
 pub struct Recorder {
     identity: FeedIdentity,
     clock: WallClock,
+    /// What the source says, which knows better.
+    stated: StatedTimes,
     arrivals: Arrivals,
     /// When the feed went live last.
     live_at: Option<Instant>,
@@ -97,6 +100,7 @@ impl Recorder {
         Self {
             identity,
             clock,
+            stated: StatedTimes::default(),
             arrivals: Arrivals::new(ARRIVALS),
             live_at: None,
             durable: 0,
@@ -115,6 +119,11 @@ impl Recorder {
     pub fn arrived(&mut self, end: MediaTime, at: Instant) {
         self.arrivals.note(end, at);
         self.clock.arrived(end, at);
+    }
+
+    /// What follows `position` was heard at `wall`, says the source.
+    pub fn heard_at(&mut self, position: MediaTime, wall: Timestamp) {
+        self.stated.state(position, wall);
     }
 
     /// A sign of life at `now`: everything that arrived before the watermark has been through the operators.
@@ -158,7 +167,7 @@ impl Recorder {
             body: event.body,
             latency,
         };
-        let time = rfc3339(self.clock.at(heard));
+        let time = rfc3339(self.stated.at(heard).unwrap_or_else(|| self.clock.at(heard)));
         Record { envelope: Envelope::new(id, data, time, rfc3339(wall)), total }
     }
 

@@ -8,6 +8,7 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use engine::continuity::Conservation;
 use engine::event::{Body, Event};
 use engine::time::{MediaTime, SampleRate};
+use jiff::Timestamp;
 use operators::AskHead;
 
 use super::{Now, Passage, Record, Recorder, Sink, Tally};
@@ -52,6 +53,13 @@ pub enum Seen {
         end: MediaTime,
         /// When.
         at: Instant,
+    },
+    /// What follows `position` was heard at `wall`, says the source.
+    HeardAt {
+        /// Media time.
+        position: MediaTime,
+        /// When.
+        wall: Timestamp,
     },
     /// What became of frames of the feed, up to `end`.
     Counted {
@@ -176,6 +184,7 @@ impl Desk {
         for seen in seen.try_iter() {
             match seen {
                 Seen::Arrived { end, at } => self.recorder.arrived(end, at),
+                Seen::HeardAt { position, wall } => self.recorder.heard_at(position, wall),
                 Seen::Counted { conservation, end } => {
                     self.tally.conservation.add(conservation);
                     self.tally.duration = self.tally.duration.max(end);

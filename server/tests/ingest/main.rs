@@ -7,9 +7,12 @@ mod faults;
 mod formats;
 #[path = "../support/free.rs"]
 mod free;
+mod hls;
+mod hls_hostile;
 mod hostile;
 mod icecast;
 mod live;
+mod nginx;
 mod reconnect;
 mod redirects;
 mod robustness;

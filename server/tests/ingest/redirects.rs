@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
+use engine::event::FeedState;
 use server::ingest::{Fault, HttpLimits, LiveConfig};
 
 use crate::free::free_address;
@@ -57,12 +58,17 @@ fn redirects_have_limits() {
 }
 
 #[test]
-fn hls_is_named() {
-    let hls = stream_of("application/vnd.apple.mpegurl", b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n");
-    check_refused(
-        &Server::new(vec![send(hls)]).url("/live.m3u8"),
-        &["/live.m3u8: an HLS playlist (HLS comes later)"],
-    );
+fn hls_is_listened_to_and_named_where_it_cannot_be() {
+    let playlist = |lines: &str| {
+        let text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:6\n{lines}");
+        Server::new(vec![send(stream_of("application/vnd.apple.mpegurl", text.as_bytes()))])
+    };
+    let encrypted = playlist("#EXT-X-KEY:METHOD=AES-128,URI=\"k?token=secret\"\n#EXTINF:6,\na.ts\n");
+    let expected = ["/live.m3u8?…: encrypted segments (AES-128), expected clear ones"];
+    check_refused(&encrypted.url("/live.m3u8?token=secret"), &expected);
+    let ended = playlist("#EXT-X-ENDLIST\n");
+    let heard = hear_url(&ended.url("/live.m3u8"), quick(false));
+    assert_eq!(heard.states(), [FeedState::Connected, FeedState::Ended], "{:?}", heard.error);
 }
 
 #[test]

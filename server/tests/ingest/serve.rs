@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use server::ingest::{Address, Audio, BackoffConfig, HttpLimits, IngestError, LiveConfig};
+use server::ingest::{Address, Audio, BackoffConfig, HttpLimits, IngestError, LiveConfig, Wants};
 use tokio::runtime::Runtime;
 
 /// What a server does with a connection whose request it has read.
@@ -87,6 +87,7 @@ pub(crate) fn stream_of(content_type: &str, body: &[u8]) -> Vec<u8> {
 /// Short waits, so that tests need not.
 pub(crate) fn quick(reconnect: bool) -> LiveConfig {
     LiveConfig {
+        wants: Wants::Anything,
         http: HttpLimits {
             connect: Duration::from_secs(5),
             header: Duration::from_millis(400),

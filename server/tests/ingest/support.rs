@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use engine::audio::{Block, Format};
-use engine::event::{Feed, FeedState, Gap, Metadata};
-use engine::time::Span;
+use engine::event::{Feed, FeedState, Gap, Marker, Metadata};
+use engine::time::{MediaTime, Span};
+use jiff::Timestamp;
 use server::ingest::{Audio, Hint, IngestError, Origin, Step, Stream};
 use tempfile::TempDir;
 
@@ -46,6 +47,9 @@ pub(crate) struct Heard {
     pub(crate) gaps: Vec<(Span, Gap)>,
     pub(crate) titles: Vec<Metadata>,
     pub(crate) notes: Vec<String>,
+    pub(crate) markers: Vec<(Span, Marker)>,
+    /// What was heard when, by the source.
+    pub(crate) walls: Vec<(MediaTime, Timestamp)>,
     pub(crate) feeds: Vec<Feed>,
     /// Steps in order, blocks of a stretch joined.
     pub(crate) order: Vec<&'static str>,
@@ -100,6 +104,14 @@ pub(crate) fn hear_until(audio: &mut Audio, mut enough: impl FnMut(&Heard) -> bo
             Ok(Step::Metadata(metadata)) => {
                 heard.titles.push(metadata);
                 "title"
+            }
+            Ok(Step::Marker(span, marker)) => {
+                heard.markers.push((span, marker));
+                "marker"
+            }
+            Ok(Step::Wall(wall)) => {
+                heard.walls.push((audio.position(), wall));
+                "wall"
             }
             Ok(Step::Note(note)) => {
                 heard.notes.push(note);

@@ -92,6 +92,8 @@ pub(super) struct Decoder {
     last_error: Option<String>,
     stumbles: (u32, u64),
     decoded_frames: u64,
+    /// Frames before the first good ones, where it was joined.
+    joined_frames: u64,
     lost_frames: u64,
     ended: bool,
 }
@@ -129,6 +131,21 @@ impl Decoder {
     #[must_use]
     pub(super) fn planes(&self) -> &Planes {
         &self.planes
+    }
+
+    /// The same decoder for what follows `before` without a break: the codec goes on where it is the same one.
+    #[must_use]
+    pub(super) fn after(mut self, mut before: Self) -> Self {
+        self.track.go_on(&mut before.track);
+        std::mem::swap(&mut self.planes, &mut before.planes);
+        (self.stream, self.title) = (before.stream, before.title);
+        self
+    }
+
+    /// Frames that were there before the first good ones and could not be decoded: it was joined in the middle.
+    #[must_use]
+    pub(super) fn joined_frames(&self) -> u64 {
+        self.joined_frames
     }
 
     /// How much of a file was read, 0..=1. `None`: nobody knows how long it is.
@@ -200,7 +217,7 @@ impl Decoder {
         let stream = Stream { format: self.format(rate_hz, n_channels)?, codec: self.track.codec };
         let joined = self.decoded_frames == 0 && self.corrupt_frames as f64 <= JOIN_SECS * f64::from(rate_hz);
         if joined {
-            self.corrupt_frames = 0;
+            self.joined_frames = std::mem::take(&mut self.corrupt_frames);
         }
         if self.stream != Some(stream) {
             // What is said so far waits until it is known at which rate: the first thing said is the stream.

@@ -55,6 +55,7 @@ pub(super) fn open(
 ) -> Result<Decoder, IngestError> {
     let at = Place { place, meter };
     meter.allow(BUDGET_CONTAINER);
+    let is_part = matches!(origin, Origin::Memory(_));
     let source = Source::new(origin, sniff::HEAD_BYTES, Arc::clone(meter));
     let mut source = source.map_err(|source| at.read_error(source))?;
     if source.head().is_empty() {
@@ -90,7 +91,7 @@ pub(super) fn open(
         meter: Arc::clone(meter),
         byte_len,
         // ADTS is a guess of symphonia's, Matroska's length is that of the picture, too.
-        has_promise: format != "aac" && format_id != FORMAT_ID_MKV && format_id != FORMAT_ID_OGG,
+        has_promise: !is_part && format != "aac" && format_id != FORMAT_ID_MKV && format_id != FORMAT_ID_OGG,
         frames_max,
         timeline: Timeline::default(),
         junk: match format {
@@ -106,6 +107,7 @@ pub(super) fn open(
         last_error: None,
         stumbles: (0, 0),
         decoded_frames: 0,
+        joined_frames: 0,
         lost_frames: 0,
         ended: false,
         track,

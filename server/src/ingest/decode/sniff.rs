@@ -196,7 +196,7 @@ fn text(head: &[u8]) -> Option<&'static str> {
     }
     let start = valid.trim_start_matches('\u{feff}').trim_start().to_ascii_lowercase();
     Some(match () {
-        () if start.contains("#ext-x-") => "an HLS playlist (HLS comes later)",
+        () if start.contains("#ext-x-") => "an HLS playlist, which is read from an http address",
         () if start.starts_with("#extm3u") => "an M3U playlist",
         () if start.starts_with("[playlist]") => "a PLS playlist",
         () if start.starts_with("<") && start.contains("xspf.org") => "an XSPF playlist",
@@ -249,7 +249,10 @@ mod tests {
     fn what_cannot_be_decoded_is_named() {
         check(b"#!AMR\n", Kind::Refused("AMR speech audio"));
         check(b"\n <!DOCTYPE html><html>", Kind::Refused("an HTML page"));
-        check(b"#EXTM3U\n#EXT-X-VERSION:3", Kind::Refused("an HLS playlist (HLS comes later)"));
+        check(
+            b"#EXTM3U\n#EXT-X-VERSION:3",
+            Kind::Refused("an HLS playlist, which is read from an http address"),
+        );
         check(b"#EXTM3U\nhttp://x/", Kind::Refused("an M3U playlist"));
         check(b"[playlist]\nFile1=", Kind::Refused("a PLS playlist"));
         check(b"<?xml?><playlist xmlns=\"http://xspf.org/ns/0/\">", Kind::Refused("an XSPF playlist"));

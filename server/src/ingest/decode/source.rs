@@ -1,10 +1,11 @@
 //! The bytes a decoder reads: counted, with a limit on how many may go by without audio. Knows no formats.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use bytes::Bytes;
 use symphonia::core::io::MediaSource;
 
 use super::boxes;
@@ -15,6 +16,8 @@ pub enum Origin {
     File(File),
     /// A pipe or a network stream: read once, forward. Short reads are welcome, they keep latency low.
     Stream(Box<dyn Read + Send + Sync>),
+    /// One part of a longer stream, all of it. What its headers promise of the whole is not believed.
+    Memory(Cursor<Bytes>),
 }
 
 /// Counts what was read. Shared between the source, which symphonia owns, and the decoder.
@@ -85,6 +88,7 @@ impl Source {
         head.truncate(filled);
         let byte_len = match &origin {
             Origin::File(file) => Some(file.metadata()?.len()),
+            Origin::Memory(bytes) => Some(bytes.get_ref().len() as u64),
             Origin::Stream(_) => None,
         };
         Ok(Self { origin, head, head_pos: 0, byte_len, seekable: false, meter })
@@ -108,8 +112,10 @@ impl Source {
     /// Lets a file be rewound: for formats that keep their index at the end. All others are read as a pipe would be,
     /// so that a file and a pipe give the same; so is an MP4 that was cut off after its index.
     pub(super) fn allow_seeking(&mut self) -> io::Result<()> {
-        if let Origin::File(file) = &mut self.origin {
-            self.seekable = !boxes::is_cut_after_index(file)?;
+        match &mut self.origin {
+            Origin::File(file) => self.seekable = !boxes::is_cut_after_index(file)?,
+            Origin::Memory(_) => self.seekable = true,
+            Origin::Stream(_) => {}
         }
         Ok(())
     }
@@ -124,6 +130,7 @@ impl Read for Origin {
         match self {
             Self::File(file) => file.read(buffer),
             Self::Stream(stream) => stream.read(buffer),
+            Self::Memory(bytes) => bytes.read(buffer),
         }
     }
 }
@@ -148,16 +155,20 @@ impl Read for Source {
 
 impl Seek for Source {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let Origin::File(file) = &mut self.origin else {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "a pipe cannot be rewound"));
+        let origin: &mut dyn Seek = match &mut self.origin {
+            Origin::File(file) => file,
+            Origin::Memory(bytes) => bytes,
+            Origin::Stream(_) => {
+                return Err(io::Error::new(io::ErrorKind::Unsupported, "a pipe cannot be rewound"));
+            }
         };
         let to = match to {
-            // The file stands after the head, the reader may still be in it.
+            // The origin stands after the head, the reader may still be in it.
             SeekFrom::Current(by) => SeekFrom::Current(by - (self.head.len() - self.head_pos) as i64),
             other => other,
         };
         self.head_pos = self.head.len();
-        file.seek(to)
+        origin.seek(to)
     }
 }
 

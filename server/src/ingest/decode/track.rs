@@ -88,6 +88,17 @@ impl Track {
         })
     }
 
+    /// Takes over the decoder of `before`, with what it remembers, where that decodes the same.
+    pub(super) fn go_on(&mut self, before: &mut Self) {
+        let like = |track: &Self| {
+            let params = &track.params;
+            (params.codec, params.sample_rate, params.extra_data.clone(), track.n_channels())
+        };
+        if like(self) == like(before) {
+            std::mem::swap(&mut self.decoder, &mut before.decoder);
+        }
+    }
+
     /// Makes the decoder anew, after errors or a change inside the stream.
     pub(super) fn renew(&mut self) -> Result<(), String> {
         (self.decoder, _) = make(&self.params)?;

@@ -42,6 +42,19 @@ impl Address {
         Self::check(url)
     }
 
+    /// The address that a playlist from here names (RFC 3986, 5): without a query of its own it has none. The user is
+    /// kept on the same host.
+    pub(in crate::ingest) fn beside(&self, uri: &str) -> Result<Self, String> {
+        let mut next = self.follow(uri)?;
+        let is_same = next.authority() == self.authority() && next.is_tls() == self.is_tls();
+        if is_same && next.authorization().is_none() {
+            // An http address can hold both.
+            let _ = next.url.set_username(self.url.username());
+            let _ = next.url.set_password(self.url.password());
+        }
+        Ok(next)
+    }
+
     /// As it was given, with user, password and query.
     #[must_use]
     pub fn with_secrets(&self) -> String {
@@ -174,5 +187,17 @@ mod tests {
         assert_eq!(from.follow("../x").unwrap().to_string(), "http://h:81/x");
         assert_eq!(from.follow("https://other/y").unwrap().port(), 443);
         assert_eq!(from.follow("ftp://h/").unwrap_err(), "scheme ftp");
+    }
+
+    #[test]
+    fn what_a_playlist_names_keeps_its_query_and_no_other() {
+        let from = Address::parse("http://me:secret@h/live/a.m3u8?token=1").unwrap();
+        let beside = |uri: &str| from.beside(uri).unwrap().with_secrets();
+        assert_eq!(beside("seg/1.ts?t=%2C,b"), "http://me:secret@h/live/seg/1.ts?t=%2C,b");
+        assert_eq!(beside("/1.ts"), "http://me:secret@h/1.ts");
+        assert_eq!(beside("http://h/1.ts"), "http://me:secret@h/1.ts");
+        assert_eq!(beside("https://h/1.ts"), "https://h/1.ts");
+        assert_eq!(beside("//cdn/1.ts"), "http://cdn/1.ts");
+        assert!(from.beside("file:///etc/passwd").is_err());
     }
 }

@@ -5,6 +5,7 @@ mod address;
 pub(super) mod icy;
 mod playlist;
 mod shim;
+mod whole;
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
@@ -29,7 +30,11 @@ use url::Host;
 
 pub use address::Address;
 pub(super) use address::unescaped;
+pub(super) use icy::clean;
 use shim::IcyShim;
+pub(super) use whole::{Order, whole};
+
+use super::hls::{self, ByteRange};
 
 const USER_AGENT: &str = concat!("aircheck/", env!("CARGO_PKG_VERSION"));
 /// Longest head of an answer, bytes.
@@ -62,6 +67,12 @@ pub(crate) enum HttpError {
     /// It may be there later.
     #[error("{0}")]
     Failed(String),
+    /// It may be there later; the server answers, and says that it is not there now.
+    #[error("{0}")]
+    Answered(String),
+    /// A live stream, where a recording was wanted.
+    #[error("{0}: a live stream")]
+    Live(Address),
     /// It will not get better by waiting.
     #[error("{0}")]
     Refused(String),
@@ -75,6 +86,8 @@ pub(crate) struct Response {
     pub content_type: Option<String>,
     /// Bytes between two blocks of metadata; `None` where there are none.
     pub metaint: Option<usize>,
+    /// Only some of it, as was asked for.
+    is_partial: bool,
     body: Incoming,
     _connection: Connection,
 }
@@ -105,16 +118,56 @@ impl Response {
     }
 }
 
+/// What an address leads to.
+pub(crate) enum Found {
+    /// A stream.
+    Stream(Box<Response>),
+    /// An HLS playlist.
+    Hls(Page),
+}
+
+/// The text of an HLS playlist, and where it was in the end.
+pub(crate) struct Page {
+    pub(crate) address: Address,
+    pub(crate) text: String,
+}
+
 /// Asks for a stream. Messages never hold the secrets of an address.
 pub(crate) async fn open(address: &Address, limits: &HttpLimits) -> Result<Response, HttpError> {
+    match find(address, limits).await? {
+        Found::Stream(response) => Ok(*response),
+        Found::Hls(Page { address, .. }) => Err(HttpError::Refused(format!("{address}: an HLS playlist"))),
+    }
+}
+
+/// Asks for a stream or an HLS playlist; playlists of other kinds are followed.
+pub(crate) async fn find(address: &Address, limits: &HttpLimits) -> Result<Found, HttpError> {
+    match walk(address, limits, Wish::Stream).await? {
+        Next::Stream(response) => Ok(Found::Stream(response)),
+        Next::Hls { address, text } => Ok(Found::Hls(Page { address, text })),
+        Next::Address(address) => Err(failed(&address, "no end of redirects")),
+    }
+}
+
+/// What is wanted of an address.
+#[derive(Clone, Copy, Debug)]
+enum Wish {
+    /// A stream that goes on: playlists lead to it.
+    Stream,
+    /// All of it, or a part: nothing is looked into.
+    Whole(Option<ByteRange>),
+}
+
+/// Follows redirects, and playlists where that is wished. Never answers with an address.
+async fn walk(address: &Address, limits: &HttpLimits, wish: Wish) -> Result<Next, HttpError> {
     let mut visited = vec![address.clone()];
     let mut address = address.clone();
     let mut authorization = address.authorization();
     loop {
-        let response = request(&address, authorization.take(), limits).await?;
-        let next = match follow(&address, response, limits).await? {
-            Next::Stream(response) => return Ok(*response),
+        let response = request(&address, authorization.take(), limits, wish).await?;
+        let next = match follow(&address, response, limits, wish).await? {
             Next::Address(next) => next,
+            end => return Ok(end),
         };
         if visited.contains(&next) {
             return Err(HttpError::Refused(format!("{address}: redirects in a loop")));
@@ -134,6 +187,7 @@ pub(crate) async fn open(address: &Address, limits: &HttpLimits) -> Result<Respo
 
 enum Next {
     Stream(Box<Response>),
+    Hls { address: Address, text: String },
     Address(Address),
 }
 
@@ -143,6 +197,7 @@ async fn follow(
     address: &Address,
     (response, connection): Answer,
     limits: &HttpLimits,
+    wish: Wish,
 ) -> Result<Next, HttpError> {
     let status = response.status();
     let headers = response.headers();
@@ -160,14 +215,25 @@ async fn follow(
     let content_type = text(headers, &header::CONTENT_TYPE);
     let metaint = text(headers, &HeaderName::from_static("icy-metaint")).and_then(|value| value.parse().ok());
     let metaint = metaint.filter(|&bytes| (1..=icy::METAINT_MAX).contains(&bytes));
+    let is_partial = status == StatusCode::PARTIAL_CONTENT;
     let body = response.into_body();
-    let is_playlist = playlist::is_playlist(content_type.as_deref(), address.extension().as_deref());
-    let mut response =
-        Response { address: address.clone(), content_type, metaint, body, _connection: connection };
+    let is_playlist = matches!(wish, Wish::Stream)
+        && playlist::is_playlist(content_type.as_deref(), address.extension().as_deref());
+    let mut response = Response {
+        address: address.clone(),
+        content_type,
+        metaint,
+        is_partial,
+        body,
+        _connection: connection,
+    };
     if !is_playlist {
         return Ok(Next::Stream(Box::new(response)));
     }
     let text = within(limits.header, address, "whole playlist", read_text(&mut response)).await??;
+    if playlist::is_hls(&text) {
+        return Ok(Next::Hls { address: address.clone(), text });
+    }
     let found =
         playlist::first_address(&text).map_err(|what| HttpError::Refused(format!("{address}: {what}")))?;
     let next =
@@ -179,8 +245,8 @@ async fn read_text(response: &mut Response) -> Result<String, HttpError> {
     let mut all = Vec::new();
     while let Some(bytes) = response.next().await? {
         all.extend_from_slice(&bytes);
-        if all.len() > playlist::BYTES_MAX {
-            let what = format!("{}: a playlist over {} bytes", response.address, playlist::BYTES_MAX);
+        if all.len() > hls::BYTES_MAX {
+            let what = format!("{}: a playlist over {} bytes", response.address, hls::BYTES_MAX);
             return Err(HttpError::Refused(what));
         }
     }
@@ -191,9 +257,10 @@ async fn request(
     address: &Address,
     authorization: Option<String>,
     limits: &HttpLimits,
+    wish: Wish,
 ) -> Result<Answer, HttpError> {
     let io = connect(address, limits).await?;
-    within(limits.header, address, "answer", ask(address, authorization, io)).await?
+    within(limits.header, address, "answer", ask(address, authorization, wish, io)).await?
 }
 
 /// A connection to `address`, encrypted where it says so.
@@ -210,6 +277,7 @@ pub(crate) async fn connect(address: &Address, limits: &HttpLimits) -> Result<Bo
 async fn ask(
     address: &Address,
     authorization: Option<String>,
+    wish: Wish,
     io: Box<dyn Stream>,
 ) -> Result<Answer, HttpError> {
     let (mut sender, connection) = http1::Builder::new()
@@ -229,8 +297,15 @@ async fn ask(
         .header(header::HOST, address.authority())
         .header(header::USER_AGENT, USER_AGENT)
         .header(header::ACCEPT, "*/*")
-        .header(header::CONNECTION, "close")
-        .header("icy-metadata", "1");
+        .header(header::CONNECTION, "close");
+    request = match wish {
+        Wish::Stream => request.header("icy-metadata", "1"),
+        Wish::Whole(None) => request,
+        Wish::Whole(Some(ByteRange { start, len })) => {
+            let last = start.saturating_add(len).saturating_sub(1);
+            request.header(header::RANGE, format!("bytes={start}-{last}"))
+        }
+    };
     if let Some(mut value) = authorization.and_then(|value| HeaderValue::from_str(&value).ok()) {
         value.set_sensitive(true);
         request = request.header(header::AUTHORIZATION, value);
@@ -298,7 +373,7 @@ fn status_error(address: &Address, status: StatusCode) -> HttpError {
     let message = format!("{address}: the server answers {status}");
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::GONE => HttpError::Refused(message),
-        _ => HttpError::Failed(message),
+        _ => HttpError::Answered(message),
     }
 }
 

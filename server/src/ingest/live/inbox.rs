@@ -11,9 +11,10 @@ use tokio::sync::mpsc;
 use super::{Out, Received, state};
 use crate::ingest::decode::{Decoded, Hint};
 use crate::ingest::error::IngestError;
+use crate::ingest::hls::Part;
 
 /// What the task that receives has to say, in order.
-pub(super) enum Message {
+pub(in crate::ingest) enum Message {
     /// A stretch begins: bytes follow, and the first of them were heard `age` before they arrived.
     Opened { number: u64, hint: Hint, age: Duration },
     /// Bytes of the stream, which arrived then.
@@ -26,6 +27,8 @@ pub(super) enum Message {
     Stalled,
     /// The stretch is over.
     Closed,
+    /// Of a playlist. It belongs to no stretch.
+    Part(Part),
     /// A state. Bytes that follow it without a new stretch go on where the last ones ended.
     Feed(Feed),
     /// It is over.
@@ -86,9 +89,8 @@ impl Inbox {
                     self.say(Received::Endpoint)?;
                     self.say(Received::Feed(state(FeedState::Stalled, None)))?;
                 }
-                Some(Message::Closed | Message::Opened { .. } | Message::Failed(_)) | None => {
-                    self.closed = true
-                }
+                Some(Message::Closed | Message::Opened { .. } | Message::Part(_) | Message::Failed(_))
+                | None => self.closed = true,
             }
         }
         Ok(())

@@ -30,6 +30,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::queue::ArrayQueue;
 use engine::event::{Feed, FeedState, GapReason, Metadata};
+use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
@@ -39,9 +40,12 @@ pub use dock::{Closed, Dock, Gone, Handed, Visitor};
 
 use super::decode::{Decoded, Hint, Origin, Planes};
 use super::error::IngestError;
+use super::hls::{Mark, Part, Player, Said, Stop};
 use super::http::{Address, HttpLimits};
 use super::reader::Reader;
-use inbox::{Inbox, Message, Pipe};
+pub(super) use inbox::Message;
+use inbox::{Inbox, Pipe};
+pub(super) use receive::{Abandoned, Outlet};
 use stall::Stall;
 
 /// Pieces of a body between task and thread: 1 MiB at most.
@@ -49,9 +53,21 @@ const MESSAGES: usize = 32;
 /// Packets of frames between thread and puller: about a second.
 const PACKETS: usize = 48;
 
+/// What an address may lead to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wants {
+    /// A live stream, or a recording at the pace at which it would be heard.
+    #[default]
+    Anything,
+    /// A recording (HLS), as fast as it goes.
+    Recording,
+}
+
 /// How a live stream is kept alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LiveConfig {
+    /// What is listened to.
+    pub wants: Wants,
     /// Time limits of a request.
     pub http: HttpLimits,
     /// Connect again, for ever, when a stream ends or breaks. Otherwise it ends with it.
@@ -72,6 +88,7 @@ pub struct LiveConfig {
 impl Default for LiveConfig {
     fn default() -> Self {
         Self {
+            wants: Wants::default(),
             http: HttpLimits::default(),
             reconnect: true,
             first_attempts: Some(3),
@@ -92,6 +109,10 @@ pub(super) enum Received {
     Feed(Feed),
     /// An utterance ends here.
     Endpoint,
+    /// What follows was heard then, says the source.
+    Wall(Timestamp),
+    /// Something that the source marked.
+    Mark(Mark),
     /// The source was away for so long before what follows.
     Away {
         /// Monotonic time from the last bytes with audio to the next ones.
@@ -167,6 +188,7 @@ impl Live {
             edge: None,
             age: Duration::ZERO,
             was_heard: false,
+            player: Player::new(place.clone(), config.first_attempts.is_none()),
         };
         let failed = |source| IngestError::Read { place, byte: 0, source };
         thread::Builder::new().name("decode".into()).spawn(move || decoding.run()).map_err(failed)?;
@@ -231,7 +253,7 @@ impl Drop for Live {
 }
 
 /// The end of a live stream was reached by whoever pulls: nobody listens any more.
-struct Deaf;
+pub(super) struct Deaf;
 
 /// The thread that decodes, one connection after the other.
 struct Decoding {
@@ -246,6 +268,8 @@ struct Decoding {
     /// How long before its arrival the first of this stretch was heard.
     age: Duration,
     was_heard: bool,
+    /// Plays the segments of playlists.
+    player: Player,
 }
 
 impl Decoding {
@@ -256,7 +280,12 @@ impl Decoding {
                     self.age = age;
                     self.stretch(number, &hint)
                 }
-                Message::Feed(feed) => self.say(Received::Feed(feed)),
+                Message::Feed(feed) => {
+                    self.player.rest();
+                    self.say(Received::Feed(feed))
+                }
+                Message::Part(part) => self.play(part),
+                Message::Endpoint if self.player.is_live() => self.say(Received::Endpoint),
                 Message::Failed(error) => self.out.blocking_send(Out::Failed(error)).map_err(|_| Deaf),
                 // Left over from a stretch that was given up.
                 Message::Bytes { .. }
@@ -282,6 +311,30 @@ impl Decoding {
         match ended {
             Ok(()) => Ok(()),
             Err(error) => self.failed(error),
+        }
+    }
+
+    /// Plays a part of a playlist.
+    fn play(&mut self, part: Part) -> Result<(), Deaf> {
+        let Self { player, out, spare, .. } = self;
+        let mut say = |said: Said<'_>| {
+            let next = match said {
+                Said::Received(received) => Out::Received(received),
+                Said::Frames(frames, at) => {
+                    let mut planes = spare.pop().unwrap_or_default();
+                    planes.copy_from(frames);
+                    Out::Frames { planes, at }
+                }
+            };
+            out.blocking_send(next).map_err(|_| Deaf)
+        };
+        match player.take(part, &mut say) {
+            Ok(()) => Ok(()),
+            Err(Stop::Deaf) => Err(Deaf),
+            Err(Stop::Failed(error)) => {
+                let _ = self.out.blocking_send(Out::Failed(error));
+                Err(Deaf)
+            }
         }
     }
 

@@ -14,18 +14,19 @@ use tokio::time::{sleep, timeout};
 use super::backoff::Backoff;
 use super::inbox::Message;
 use super::stitch::{Held, Tail};
-use super::{LiveConfig, Shared};
+use super::{LiveConfig, Shared, Wants};
 use crate::ingest::decode::{Decoded, Hint, Origin};
 use crate::ingest::error::IngestError;
+use crate::ingest::hls::{Listening, Over};
 use crate::ingest::http::icy::{Demux, Piece};
-use crate::ingest::http::{self, Address, HttpError, Response};
+use crate::ingest::http::{self, Address, Found, HttpError, Response};
 use crate::ingest::reader::Reader;
 
 /// Whoever decodes is gone.
-pub(super) struct Abandoned;
+pub(in crate::ingest) struct Abandoned;
 
 /// The way to the thread that decodes.
-pub(super) struct Outlet {
+pub(in crate::ingest) struct Outlet {
     pub(super) messages: mpsc::Sender<Message>,
     pub(super) shared: Arc<Shared>,
 }
@@ -45,11 +46,11 @@ impl Outlet {
         }
     }
 
-    pub(super) async fn tell(&self, state: FeedState, reason: String) -> Result<(), Abandoned> {
+    pub(in crate::ingest) async fn tell(&self, state: FeedState, reason: String) -> Result<(), Abandoned> {
         self.send(Message::Feed(super::state(state, Some(reason)))).await
     }
 
-    pub(super) async fn send(&self, message: Message) -> Result<(), Abandoned> {
+    pub(in crate::ingest) async fn send(&self, message: Message) -> Result<(), Abandoned> {
         self.messages.send(message).await.map_err(|_| Abandoned)
     }
 }
@@ -65,7 +66,18 @@ pub(super) async fn run(
 ) {
     let outlet = Outlet { messages, shared };
     let (tail, number) = (Tail::default(), 0);
-    let mut receiving = Receiving { address, config, outlet, tail, number, is_open: false, is_heard: false };
+    let hls = Listening::new(config);
+    let mut receiving = Receiving {
+        address,
+        config,
+        outlet,
+        tail,
+        number,
+        is_open: false,
+        is_heard: false,
+        hls,
+        is_hls: false,
+    };
     // An abandoned feed has nobody to tell.
     let _ = receiving.run().await;
 }
@@ -81,6 +93,10 @@ struct Receiving {
     is_open: bool,
     /// Whether that gave audio: nothing is joined to what the decoder does not understand.
     is_heard: bool,
+    /// How far a playlist was followed.
+    hls: Listening,
+    /// Segments of a playlist were received.
+    is_hls: bool,
 }
 
 impl Receiving {
@@ -88,9 +104,13 @@ impl Receiving {
         let mut backoff = Backoff::new(self.config.backoff);
         let mut first_attempts = 0;
         loop {
-            let reason = match http::open(&self.address, &self.config.http).await {
-                Ok(response) => {
-                    let reason = self.connection(response).await?;
+            let found = http::find(&self.address, &self.config.http).await;
+            let reason = match self.listen(found).await? {
+                Ok(Listened::Ended(reason)) => {
+                    return self.outlet.tell(FeedState::Ended, reason).await;
+                }
+                Ok(Listened::Stream(response)) => {
+                    let reason = self.connection(*response).await?;
                     if self.outlet.shared.heard.swap(false, Relaxed) {
                         backoff.reset();
                         self.is_heard = true;
@@ -105,10 +125,13 @@ impl Receiving {
                     reason
                 }
                 Err(error) => {
+                    if self.hls.was_good() {
+                        (first_attempts, self.is_hls) = (0, true);
+                        backoff.reset();
+                    }
                     first_attempts += 1;
-                    if self.number == 0 && self.is_hopeless(&error, first_attempts) {
-                        let failed = Message::Failed(self.unreachable(&error, first_attempts));
-                        return self.outlet.send(failed).await;
+                    if let Some(last) = self.last_word(&error, first_attempts) {
+                        return self.outlet.send(last).await;
                     }
                     // It is not over in a moment: what was said is said.
                     self.outlet.send(Message::Endpoint).await?;
@@ -122,9 +145,46 @@ impl Receiving {
         }
     }
 
+    /// Listens to what was found, as long as it is a playlist.
+    async fn listen(
+        &mut self,
+        found: Result<Found, HttpError>,
+    ) -> Result<Result<Listened, HttpError>, Abandoned> {
+        let page = match found {
+            Ok(Found::Hls(page)) => page,
+            Ok(Found::Stream(response)) if self.config.wants == Wants::Anything => {
+                return Ok(Ok(Listened::Stream(response)));
+            }
+            Ok(Found::Stream(response)) => {
+                return Ok(Err(HttpError::Live(response.address)));
+            }
+            Err(error) => return Ok(Err(error)),
+        };
+        // Nothing goes on from a stream to a playlist.
+        self.close().await?;
+        Ok(match self.hls.listen(page, &self.outlet).await? {
+            Over::Ended(reason) => Ok(Listened::Ended(reason)),
+            Over::Lost(error) => Err(error),
+        })
+    }
+
+    /// What is said where it is not tried again.
+    fn last_word(&self, error: &HttpError, n_attempts: u32) -> Option<Message> {
+        let has_begun = self.number > 0 || self.is_hls;
+        if has_begun && self.is_hls && !self.config.reconnect && self.config.wants == Wants::Anything {
+            return Some(Message::Feed(super::state(FeedState::Ended, Some(error.to_string()))));
+        }
+        let is_over = if has_begun {
+            self.is_hls && !self.config.reconnect
+        } else {
+            self.is_hopeless(error, n_attempts)
+        };
+        is_over.then(|| Message::Failed(self.unreachable(error, n_attempts)))
+    }
+
     /// Whether the first connection is not tried again.
     fn is_hopeless(&self, error: &HttpError, n_attempts: u32) -> bool {
-        let refused = matches!(error, HttpError::Refused(_));
+        let refused = matches!(error, HttpError::Refused(_) | HttpError::Live(_));
         self.config.first_attempts.is_some_and(|attempts| refused || n_attempts >= attempts)
     }
 
@@ -194,12 +254,25 @@ impl Receiving {
 
     fn unreachable(&self, error: &HttpError, n_attempts: u32) -> IngestError {
         let place = self.address.to_string();
+        if matches!(error, HttpError::Live(_)) {
+            return IngestError::Usage { place, found: "a live stream".into(), expected: RECORDING };
+        }
         // The message may be about another address, to which this one led.
         let text = error.to_string();
         let reason = text.strip_prefix(&format!("{place}: ")).unwrap_or(&text);
         let tried = if n_attempts > 1 { format!(" ({n_attempts} attempts)") } else { String::new() };
         IngestError::Unreachable { place, reason: format!("{reason}{tried}") }
     }
+}
+
+const RECORDING: &str = "a recording (HLS); `aircheck watch` is for live streams";
+
+/// What became of what was found at an address.
+enum Listened {
+    /// It is a stream.
+    Stream(Box<Response>),
+    /// It was a playlist, and has ended.
+    Ended(String),
 }
 
 /// Sends what was held from `seam` on, and what follows it, until the connection is over. Answers why.
