@@ -22,8 +22,8 @@ pub(super) fn run(args: &AnalyzeArgs) -> Result<(), Failure> {
     let (name, audio) = match &input {
         Input::Stdin => ("stdin".into(), Audio::from_stdin(pcm)),
         Input::File(path) => (name_of(path), Audio::from_file(path, pcm)),
-        Input::Live(address) => {
-            return Err(Failure::Usage(format!("{address}: a live stream; use `aircheck watch {address}`")));
+        live @ (Input::Live(_) | Input::Rtp(_) | Input::Exec(_)) => {
+            return Err(Failure::Usage(format!("{live}: a live stream; use `aircheck watch {live}`")));
         }
     };
     let mut audio = audio.map_err(ingest_failure)?;

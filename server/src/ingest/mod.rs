@@ -6,18 +6,22 @@
 mod audio;
 mod decode;
 mod error;
+mod exec;
 pub(crate) mod http;
 mod input;
 mod live;
 pub mod mount;
 mod pcm;
 mod reader;
+mod rtp;
 
 pub use audio::{Audio, Step, Stopper};
 pub use decode::{Hint, Origin, Stream};
 pub use error::{Fault, IngestError};
+pub use exec::ExecSource;
 pub(crate) use http::connect;
 pub use http::{Address, HttpLimits};
 pub use input::Input;
 pub use live::{BackoffConfig, Closed, Dock, Gone, Handed, LiveConfig, Visitor};
 pub use pcm::{PcmSpec, SampleFormat};
+pub use rtp::{RtpAddress, RtpSource};

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod damage;
+mod exec;
 mod faults;
 mod formats;
 mod hostile;
@@ -11,6 +12,7 @@ mod live;
 mod reconnect;
 mod redirects;
 mod robustness;
+mod rtp;
 mod serve;
 mod stops;
 mod support;
