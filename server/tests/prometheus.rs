@@ -5,13 +5,14 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
+use support::free::free_address;
 use support::{aircheck, children, ffmpeg, sample, scratch};
 
 /// Longest time until Prometheus has started, scraped and answered, on a busy machine.
@@ -25,11 +26,6 @@ impl Drop for Running {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// An address that is free now.
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 /// Body of the answer to a GET. `None`: nobody serves there, or not that.
@@ -113,7 +109,7 @@ fn value(address: &str, series: &str) -> (Value, f64) {
 #[test]
 fn a_real_prometheus_scrapes_them_and_its_linter_finds_nothing() {
     let dir = scratch();
-    let (ours, theirs) = (free_address(), free_address());
+    let (ours, theirs) = (free_address().to_string(), free_address().to_string());
     let watching = watch(&ours, dir.path());
     let metrics = get(&ours, "/metrics").expect("metrics are served");
     check_with_promtool(&metrics);

@@ -9,6 +9,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread::JoinHandle;
 
+use support::free::free_address;
 use support::{aircheck, events, expect, ffmpeg, of_kind, sample, scratch, words};
 
 /// Serves one listener with `bytes` and ICY titles every 8 000 bytes, then keeps the connection until told to end.
@@ -142,7 +143,7 @@ fn two_at_once_do_not_disturb_each_other() {
 
 #[test]
 fn metrics_are_served_while_it_watches() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let address = free_address().to_string();
     let mut watching = aircheck()
         .args(["watch", &sample("beckett.wav"), "--feed", "wxyz", "--metrics", &address])
         .stdout(Stdio::piped())

@@ -19,6 +19,7 @@ use crate::measure::{Machine, Measurement};
 use crate::mode::{Load, Progress};
 use crate::scenario::{Scenario, TargetKind, Transport};
 use crate::target::aircheck::{Api, NewFeed};
+use crate::truth::{Observation, Observed};
 
 /// From the start of a run to the first piece, for connections.
 const LEAD: Duration = Duration::from_millis(500);
@@ -84,7 +85,7 @@ impl<'a> Run<'a> {
         if let Some(feeds) = &mut added {
             feeds.add(&sender.urls, &wire.scenario.target.feed).await?;
         }
-        let jury = Jury::new(Arc::clone(&wire.programme), window, added.is_some());
+        let jury = Jury::new(Arc::clone(&wire.programme), n_feeds, window, added.is_some());
         let state = wire.server.state();
         let troubles = Troubles::new(&load.disturbances, window.start, state);
         if let Some(process) = &mut wire.server.process {
@@ -141,6 +142,7 @@ impl<'a> Run<'a> {
                 },
                 told = told => match told {
                     Some((feed_idx, session, told)) => {
+                        self.check_refused(feed_idx, &told.observed)?;
                         self.jury.hear((feed_idx, session), told.observed);
                         continue;
                     }
@@ -162,6 +164,18 @@ impl<'a> Run<'a> {
         self.sender.end();
         self.farewell().await;
         Ok(())
+    }
+
+    /// A load of which the server refuses a feed is more than it takes: to measure the others would say nothing about this
+    /// load. After a trouble, which may have been a new start, it counts as the rest does: what was due is missing.
+    fn check_refused(&self, feed_idx: usize, observed: &Observed) -> Result<(), Failure> {
+        match &observed.what {
+            Observation::Refused { reason } if self.load.disturbances.is_empty() => {
+                let n_feeds = self.load.n_feeds;
+                Err(Failure::Refused(format!("feed {} of {n_feeds}: {reason}", feed_idx + 1)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What comes until the last feed has said goodbye.

@@ -34,7 +34,7 @@ mod weather;
 pub mod websocket;
 
 pub use note::{Departure, Note, Noted, Notes};
-pub use player::{Clock, Feed};
+pub use player::{Clock, Feed, share};
 pub use station::{Station, StationOptions};
 pub use tape::{PIECE, Tape};
 pub use thread::{on_thread, real_time, thread_cpu};

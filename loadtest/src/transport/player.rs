@@ -20,6 +20,12 @@ use crate::pace::{Pacer, Punctuality, Timeline, now};
 /// Multiples of it, less their whole part, never come near each other.
 const GOLDEN_RATIO: f64 = 0.618_033_988_749_894_9;
 
+/// Where in its programme feed `idx` begins, as a share of a round: feeds do not all say the same at once.
+#[must_use]
+pub fn share(idx: usize) -> f64 {
+    (idx as f64 * GOLDEN_RATIO).fract()
+}
+
 /// What every transport has to know of a feed.
 #[derive(Clone, Debug)]
 pub struct Feed {
@@ -110,9 +116,8 @@ impl Player {
         }
         let piece = tape.piece_length();
         let phase = piece.to_duration().mul_f64(idx as f64 / n_feeds.max(1) as f64);
-        let share = (idx as f64 * GOLDEN_RATIO).fract();
         Ok(Self {
-            tape_start: (share * tape.n_pieces() as f64) as u64,
+            tape_start: (share(idx) * tape.n_pieces() as f64) as u64,
             phase,
             pacer: Pacer::new(Timeline::new(begin + phase, piece), punctuality),
             sky: Sky::new(weather, idx as u64),

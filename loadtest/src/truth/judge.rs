@@ -174,7 +174,7 @@ impl Judge {
                 Observation::Final(words) => self.transcript.definite(words, at, &self.terms, verdict),
                 Observation::Alert(alert) => self.alerts.hear(alert, at, &self.terms),
                 Observation::Gap { span, reason } => self.gap(*span, reason, verdict),
-                Observation::Other { .. } => {}
+                Observation::Refused { .. } | Observation::Other { .. } => {}
             }
         }
     }

@@ -32,6 +32,11 @@ pub enum Observation {
         /// `overload`, `loss` ...
         reason: String,
     },
+    /// The server will not analyse this feed, or not all of it.
+    Refused {
+        /// In its words.
+        reason: String,
+    },
     /// A final without words or an event that nothing is expected of; it counts as coverage of its span only.
     Other {
         /// As named by the server: `heartbeat`, `feed.live` ...

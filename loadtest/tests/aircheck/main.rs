@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use engine::event::EventKind;
+use loadtest::failure::Failure;
 use loadtest::measure::{Figure, Measurement};
 use loadtest::mode::{Load, Rig, Stop};
 use loadtest::rig::Wire;
@@ -25,13 +26,19 @@ fn aircheck() -> String {
     folder.join("aircheck").to_str().unwrap().to_owned()
 }
 
-/// Two feeds for as long as dead air, clipping and each word come once, and what is done to the server meanwhile.
-fn measure(disturbances: Vec<Disturbance>) -> Measurement {
+/// The program as a server, with more options, and feeds whose samples it gets as they are.
+fn scenario(options: &[&str]) -> Scenario {
     let mut scenario = Scenario::default();
-    scenario.target.command = [&aircheck(), "serve", "--listen", "{listen}"].map(str::to_owned).to_vec();
+    let command = [&aircheck(), "serve", "--listen", "{listen}"];
+    scenario.target.command = command.iter().chain(options).map(|word| (*word).to_owned()).collect();
     scenario.feeds.codec = Some(Codec::Wav);
     scenario.run.grace = Duration::from_secs(20);
-    let mut rig = Wire::new(&scenario, &Stop::default()).unwrap();
+    scenario
+}
+
+/// Two feeds for as long as dead air, clipping and each word come once, and what is done to the server meanwhile.
+fn measure(disturbances: Vec<Disturbance>) -> Measurement {
+    let mut rig = Wire::new(&scenario(&[]), &Stop::default()).unwrap();
     let length = Duration::from_secs(50);
     let load = Load { n_feeds: 2, warm_up: Duration::from_secs(3), length, disturbances };
     rig.run(&load, &mut |_| {}).unwrap()
@@ -51,6 +58,21 @@ fn what_is_said_and_wrong_with_the_audio_is_told() {
     let alerts = run.score.figures.keys().filter(|figure| matches!(figure, Figure::Alert(_)));
     assert_eq!(alerts.count(), 2, "{:?}", run.score.figures.keys());
     assert!(run.machine.len() > 10 && run.stages.iter().any(|(name, _)| name == "recognise"));
+}
+
+#[test]
+fn a_load_of_which_a_feed_is_refused_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("aircheck.toml");
+    std::fs::write(&config, "[recognition]\nrecognisers = 1\n").unwrap();
+    let options = ["--config", config.to_str().unwrap()];
+    let mut rig = Wire::new(&scenario(&options), &Stop::default()).unwrap();
+    // What one recogniser takes of continuous speech, on any machine.
+    let load =
+        Load { n_feeds: 100, warm_up: Duration::ZERO, length: Duration::from_secs(60), disturbances: vec![] };
+    let refused = rig.run(&load, &mut |_| {}).map(|measured| measured.n_feeds).unwrap_err();
+    let Failure::Refused(why) = refused else { panic!("{refused:?}") };
+    assert!(why.contains("of 100: ") && why.contains("recogniser"), "{why}");
 }
 
 #[test]

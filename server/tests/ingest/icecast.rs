@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -10,11 +10,23 @@ use std::process::{Child, Command, Stdio};
 use engine::event::{FeedState, GapReason};
 use server::ingest::LiveConfig;
 
+use crate::free::free_address;
 use crate::serve::{listen, quick};
 use crate::support::{Files, chirp, ffmpeg, hear_until};
 
 /// Ends with the test.
 pub(crate) struct Running(pub(crate) Child);
+
+impl Running {
+    /// Waits until Icecast serves `mount`, as long as this lives, which is Icecast itself or what sends to `mount`.
+    pub(crate) fn until_served(&mut self, at: SocketAddr, mount: &str) {
+        while !ask(at, &format!("/{mount}")).contains("200 OK") {
+            let ended = self.0.try_wait().unwrap();
+            assert!(ended.is_none(), "{mount} will not be served: {ended:?}");
+            std::thread::yield_now();
+        }
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -27,11 +39,12 @@ impl Drop for Running {
 const OWNER: &str =
     "<security><changeowner><user>nobody</user><group>nogroup</group></changeowner></security>";
 
-/// Starts on a free port. Another test may take the port meanwhile: then on another.
+/// Starts on a free port. Another program may take the port meanwhile: then on another. Whether it is ours that answers
+/// says its name, which is the folder's.
 pub(crate) fn icecast(folder: &Path) -> (Running, SocketAddr) {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
     for _ in 0..8 {
-        let at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let at = free_address();
         fs::write(folder.join("icecast.xml"), config(folder, at)).unwrap();
         let child = Command::new("icecast2")
             .arg("-c")
@@ -42,7 +55,7 @@ pub(crate) fn icecast(folder: &Path) -> (Running, SocketAddr) {
             .expect("this test needs icecast2: run `make setup`");
         let mut running = Running(child);
         while running.0.try_wait().unwrap().is_none() {
-            if ask(at, "/status.xsl").contains("Server: Icecast") {
+            if ask(at, "/status.xsl").contains(&format!("Server: {}\r\n", folder.display())) {
                 return (running, at);
             }
             std::thread::yield_now();
@@ -54,7 +67,7 @@ pub(crate) fn icecast(folder: &Path) -> (Running, SocketAddr) {
 fn config(folder: &Path, at: SocketAddr) -> String {
     let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
     format!(
-        "<icecast><location>t</location><admin>t@localhost</admin><hostname>localhost</hostname>\
+        "<icecast><server-id>{folder}</server-id><location>t</location><admin>t@localhost</admin><hostname>localhost</hostname>\
          <limits><clients>8</clients><sources>2</sources><burst-size>65536</burst-size></limits>\
          <authentication><source-password>hackme</source-password><admin-user>admin</admin-user>\
          <admin-password>hackme</admin-password></authentication>\
@@ -89,10 +102,8 @@ fn source(folder: &Path, at: SocketAddr) -> Running {
         .current_dir(folder)
         .spawn()
         .expect("this test needs ffmpeg: run `make setup`");
-    let running = Running(child);
-    while !ask(at, "/live.mp3").contains("200 OK") {
-        std::thread::yield_now();
-    }
+    let mut running = Running(child);
+    running.until_served(at, "live.mp3");
     running
 }
 

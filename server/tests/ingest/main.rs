@@ -6,6 +6,8 @@ mod damage;
 mod exec;
 mod faults;
 mod formats;
+#[path = "../support/free.rs"]
+mod free;
 mod hostile;
 mod icecast;
 mod live;

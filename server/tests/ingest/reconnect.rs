@@ -8,7 +8,7 @@ use std::thread;
 use engine::event::FeedState;
 use server::ingest::LiveConfig;
 
-use crate::icecast::{Running, ask, icecast};
+use crate::icecast::{Running, icecast};
 use crate::serve::listen;
 use crate::support::{Files, Heard, ffmpeg, hear_file, hear_until};
 
@@ -66,14 +66,9 @@ fn source(files: &Files, at: SocketAddr, mount: &str, encode: &str) -> Running {
         .current_dir(files.0.path())
         .spawn()
         .expect("this test needs ffmpeg: run `make setup`");
-    wait_for(at, mount);
-    Running(child)
-}
-
-pub(crate) fn wait_for(at: SocketAddr, mount: &str) {
-    while !ask(at, &format!("/{mount}")).contains("200 OK") {
-        thread::yield_now();
-    }
+    let mut running = Running(child);
+    running.until_served(at, mount);
+    running
 }
 
 /// Where `part` lies in `whole`.

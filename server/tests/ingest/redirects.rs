@@ -1,11 +1,11 @@
 //! Reaching a stream: redirects, playlists, users, and servers that refuse, babble or say nothing.
 
 use std::io::Write;
-use std::net::TcpListener;
 use std::time::Duration;
 
 use server::ingest::{Fault, HttpLimits, LiveConfig};
 
+use crate::free::free_address;
 use crate::serve::{Act, Server, listen, quick, send, send_and_hang, stream_of};
 use crate::support::{Files, Heard, chirp, hear};
 
@@ -95,7 +95,7 @@ fn statuses_are_named_with_the_address() {
 
 #[test]
 fn nobody_there_is_tried_as_often_as_configured() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = free_address();
     check_refused(
         &format!("http://me:secret@{free}/x"),
         &["/x: cannot connect: ", "refused", "(2 attempts)"],

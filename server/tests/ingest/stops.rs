@@ -11,7 +11,7 @@ use engine::time::Span;
 use server::ingest::{BackoffConfig, LiveConfig};
 
 use crate::icecast::icecast;
-use crate::reconnect::{NOISE, join, place, wait_for};
+use crate::reconnect::{NOISE, join, place};
 use crate::serve::listen;
 use crate::support::{Files, Heard, hear_file, hear_until};
 
@@ -107,10 +107,10 @@ impl Stop {
     ) -> Self {
         let files = Files::new();
         let (mp3, all) = noise(&files);
-        let (_icecast, at) = icecast(files.0.path());
+        let (mut icecast, at) = icecast(files.0.path());
         let first = Pacer::start(at, mp3.clone());
         let first_at = first.began_at;
-        wait_for(at, "a.mp3");
+        icecast.until_served(at, "a.mp3");
         let (audio, _runtime) = listen(&format!("http://{at}/a.mp3"), config());
         let mut audio = audio.unwrap();
         let mut before = hear_until(&mut audio, |heard| heard.n_frames() > 96_000);

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::rig::{NO_SPEECH, PATIENCE, Service, kind, signal};
+use crate::support::free::free_address;
 use crate::support::{aircheck, scratch};
 
 /// A child that does not outlive its test.
@@ -25,7 +26,7 @@ impl Drop for Running {
 
 /// A server that scrapes `target` by the rules in `dir`, and where it answers.
 fn prometheus(target: &str, dir: &Path) -> (Running, String) {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let address = free_address().to_string();
     let job = format!("[{{ job_name: aircheck, static_configs: [{{ targets: ['{target}'] }}] }}]");
     let config = format!(
         "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: ['rules.yml']\nscrape_configs: {job}\n"

@@ -45,6 +45,9 @@ fn what(kind: Option<EventKind>, name: &str, pair: Option<String>, data: Data<'_
         (Some(EventKind::TranscriptPartial), _) => Observation::Interim(data.words()),
         (Some(EventKind::TranscriptFinal), _) => Observation::Final(data.words()),
         (Some(EventKind::Gap), _) => Observation::Gap { span, reason: data.reason.unwrap_or_default() },
+        (Some(EventKind::EngineRefused), _) => {
+            Observation::Refused { reason: data.reason.unwrap_or_default() }
+        }
         (Some(kind), Some(edge)) if is_alert(kind) => {
             Observation::Alert(Alert { kind, edge, span, pair: pair.unwrap_or_default() })
         }
@@ -164,6 +167,13 @@ mod tests {
         let gap = Observation::Gap { span: span(5, 6), reason: "overload".into() };
         let data = r#""span":{"start_ms":5,"end_ms":6},"frames":480,"reason":"overload""#;
         check("aircheck.gap.v1", data, &gap, None);
+    }
+
+    #[test]
+    fn refusals_have_reasons() {
+        let data = r#""span":{"start_ms":0,"end_ms":0},"step":4,"reason":"1.93 of 1.84 are taken""#;
+        let refused = Observation::Refused { reason: "1.93 of 1.84 are taken".into() };
+        check("aircheck.engine.refused.v1", data, &refused, None);
     }
 
     #[test]

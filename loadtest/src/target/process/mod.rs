@@ -5,6 +5,7 @@ mod tree;
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use rustix::process::Pid;
@@ -254,10 +255,19 @@ impl Drop for Process {
     }
 }
 
+/// Below the ports that the system gives away by itself (32 768 and more, ip(7)), to connections for example: a server that
+/// is started, or started again, finds its port free.
+const PORTS: std::ops::Range<u16> = 10_000..32_000;
+
 /// A port of this machine that nothing listens on now, for a server that is started again at the same address.
 pub fn free_port() -> Result<u16, Failure> {
-    let bound = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    bound.map(|address| address.port()).map_err(|error| Failure::runtime("a free port", error))
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Load tests that run at once have process ids that are close to each other.
+    let first = std::process::id().wrapping_mul(101) % u32::from(PORTS.end - PORTS.start);
+    let start = first + u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
+    let mut ports = PORTS.cycle().skip(start as usize % PORTS.len()).take(PORTS.len());
+    let none = || Failure::runtime("a free port", format!("none from {} to {}", PORTS.start, PORTS.end));
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).ok_or_else(none)
 }
 
 #[cfg(test)]
