@@ -9,6 +9,7 @@ use rustix::process::{Pid, test_kill_process};
 use server::ingest::{Audio, Input, LiveConfig};
 use tokio::runtime::Runtime;
 
+use crate::rtp::free_port;
 use crate::serve::quick;
 use crate::support::{Files, Heard, chirp, hear_until};
 
@@ -173,7 +174,7 @@ fn our_tokens_are_not_theirs() {
 fn srt_live_transmit_brings_what_is_sent_to_it() {
     let files = Files::new();
     files.make_from("a.adts", &chirp(2, 48_000, 6.0), "-c:a aac -b:a 128k -f adts");
-    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let command = format!("exec:srt-live-transmit -q -chunk:1316 srt://:{port}?mode=listener file://con");
     let (mut audio, _runtime) = run(&command, None, patient(true));
     // A sender at the pace of the world, as long as it takes.
@@ -198,7 +199,7 @@ fn srt_live_transmit_brings_what_is_sent_to_it() {
 #[test]
 fn an_srt_address_is_received_by_ffmpeg() {
     let files = Files::new();
-    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let address = format!("srt://127.0.0.1:{port}?mode=listener&passphrase=c4nary-0123456");
     let (mut audio, _runtime) = run(&address, None, patient(true));
     let mut sender = Command::new("sh");

@@ -10,6 +10,7 @@ use rustix::net::sockopt;
 use server::ingest::{Audio, Input, LiveConfig};
 use tokio::runtime::Runtime;
 
+use crate::free::free_address;
 use crate::serve::quick;
 use crate::support::{Files, Heard, hear, hear_until};
 
@@ -26,8 +27,9 @@ fn patient() -> LiveConfig {
 }
 
 /// A port that nobody has.
-fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+pub(crate) fn free_port() -> u16 {
+    let mut ports = std::iter::repeat_with(|| free_address().port());
+    ports.find(|port| UdpSocket::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 /// A sender of L16 in mono at 8 kHz, 8 frames a packet: sample `n` of the feed is `n`.
@@ -180,7 +182,7 @@ fn nobody_and_the_wrong_ones_are_told_apart() {
 /// Hears until there is enough, while `sender` sends a packet every 2 ms.
 fn hear_until_sending(audio: &mut Audio, sender: &Sender, enough: impl FnMut(&Heard) -> bool) -> Heard {
     std::thread::scope(|scope| {
-        let (done, is_done) = std::sync::mpsc::channel::<()>();
+        let (done, is_done) = std::sync::mpsc::sync_channel::<()>(1);
         scope.spawn(move || {
             let mut n = 0;
             let pause = Duration::from_millis(2);

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::rig::{NO_SPEECH, Service};
+use crate::support::free::free_address;
 use crate::support::scratch;
 
 /// Silence, as samples, with something that looks like a password.
@@ -70,7 +71,7 @@ fn over_the_api_commands_are_refused_unless_they_are_allowed() {
 fn one_address_is_one_feed_and_a_group_is_for_all() {
     let dir = scratch();
     let service = Service::start(dir.path(), &config(""));
-    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_address().port();
     let add = |name: &str, host: &str| {
         let source = format!("rtp://{host}:{port}?encoding=L24");
         service.post("/v1/feeds", &json!({ "name": name, "source": source })).status

@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn what_finds_no_room_is_told_of_at_its_place() {
         let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
-        let (done, filled) = std::sync::mpsc::channel();
+        let (done, filled) = std::sync::mpsc::sync_channel(1);
         let mut live = Live::spouting(runtime.handle(), |mut spout| async move {
             let planes = || {
                 let mut planes = Planes::default();

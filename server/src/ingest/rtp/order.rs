@@ -259,7 +259,7 @@ impl Order {
         };
         let is_over = leg.is_over(&piece, at, self.window);
         if is_over && let Some(last) = self.candidate.take_if(|last| follows(&last.piece, &piece)) {
-            self.begin(last.piece, last.at, out);
+            self.begin(last.piece, at, out);
             self.deliver(last.piece, &last.payload, last.at, out);
             self.reuse(last);
             return self.deliver(piece, payload, at, out);
@@ -268,7 +268,7 @@ impl Order {
         self.candidate = Some(self.keep(piece, payload, at));
     }
 
-    /// The leg is over, and `piece` is the first of the next one.
+    /// The leg is over, and `piece` is the first of the next one, which is known at `at`.
     fn begin(&mut self, piece: Piece, at: Instant, out: Outcomes<'_>) {
         while !self.held.is_empty() {
             self.give_up(out);
@@ -278,7 +278,8 @@ impl Order {
         };
         let change = old.change(&piece);
         let Some(frames) = old.jump(&piece, at) else {
-            let n_frames = if let Content::Audio(n_frames) = piece.content { n_frames } else { 0 };
+            // Of the two packets by which it is known.
+            let n_frames = if let Content::Audio(n_frames) = piece.content { n_frames * 2 } else { 0 };
             out(Outcome::Leg(change.unwrap_or(Change::Anew)));
             return out(Outcome::Away(old.away(n_frames, at)));
         };

@@ -141,13 +141,7 @@ impl<'a> Reading<'a> {
         let rate_hz = rate.parse().map_err(|_| format!("rate {rate:?} in a=rtpmap"))?;
         let n_channels = match parts.next() {
             // RFC 7587, 7: always 2 here, whatever is sent.
-            Some(_) if encoding == Encoding::Opus => {
-                if self.is_stereo(number) {
-                    2
-                } else {
-                    1
-                }
-            }
+            Some(_) if encoding == Encoding::Opus => 1 + usize::from(self.is_stereo(number)),
             Some(n) => n.parse().map_err(|_| format!("{n:?} channels in a=rtpmap"))?,
             None => 1,
         };
