@@ -66,15 +66,13 @@ impl Program {
         self.group
     }
 
-    /// Ends it and all that it started, if it has not ended yet. Answers how it ended and what it said last.
-    pub(super) async fn end(mut self) -> String {
-        let was_over = self.is_over();
+    /// Ends it and all that it started: it is asked to, unless it ends by itself within `patience`, and then made to.
+    /// Answers how it ended and what it said last.
+    pub(super) async fn end(mut self, patience: Duration) -> String {
+        let was_over = self.is_over_within(patience).await;
         if !was_over {
             self.kill(Signal::TERM);
-        }
-        let due = Instant::now() + GRACE;
-        while !self.is_over() && Instant::now() < due {
-            sleep(LOOK).await;
+            self.is_over_within(GRACE).await;
         }
         // Not before this its process id could be another one's.
         self.kill(Signal::KILL);
@@ -87,6 +85,17 @@ impl Program {
             Err(error) => format!("lost: {error}"),
         };
         if said.is_empty() { how } else { format!("{how}: {}", said.join("; ")) }
+    }
+
+    async fn is_over_within(&self, time: Duration) -> bool {
+        let due = Instant::now() + time;
+        while !self.is_over() {
+            if Instant::now() >= due {
+                return false;
+            }
+            sleep(LOOK).await;
+        }
+        true
     }
 
     /// Whether it has ended. Leaves it to be waited for.

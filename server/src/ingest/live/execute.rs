@@ -23,6 +23,8 @@ use crate::ingest::pcm::PcmSpec;
 
 /// A command that ran for so long, and gave audio, was a good one: the waits begin anew.
 const GOOD_RUN: Duration = Duration::from_secs(10);
+/// Time that a command has to end after it has closed its output.
+const CLOSING: Duration = Duration::from_secs(2);
 
 impl Live {
     /// A feed whose bytes `source` writes, which are samples as `pcm` says, or else what they look like.
@@ -91,7 +93,9 @@ impl Executing {
         outlet.send(Message::Opened { number, hint, age: Duration::ZERO }).await?;
         let bytes = self.pass(&mut program, outlet);
         let why = outlet.unless_given_up(number, bytes).await?;
-        let how = program.end().await;
+        // What closes its output is about to end, and knows best how.
+        let is_closing = why.as_deref() == Some("");
+        let how = program.end(if is_closing { CLOSING } else { Duration::ZERO }).await;
         if self.config.reconnect {
             outlet.send(Message::Endpoint).await?;
         }
