@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-generator bench-journal bench-live-peers bench-selftest bench-serve soak soak-ci soak-faults bench-peers capacity deny loadtest loadtest-programs loadtest-sample install clean
+.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-generator bench-journal bench-live-peers bench-rtp bench-selftest bench-serve soak soak-ci soak-faults bench-peers capacity deny loadtest loadtest-programs loadtest-sample install clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 AIRCHECK ?= cargo run --locked --release --quiet --bin aircheck --
@@ -70,6 +70,10 @@ bench-feeds: setup ## many feeds at once, each promise beside what they get; one
 bench-serve: setup ## the service as a user runs it, each promise beside what was measured: ROWS="ready many"
 	$(AIRCHECK) models pull
 	cargo bench --locked -p aircheck-server --bench serve -- $(BENCH_ARGS) $(ROWS)
+
+bench-rtp: setup ## a hundred RTP feeds of 1 ms packets on one core, beside their bar: make bench-rtp SECS=60
+	cargo bench --locked -p aircheck-server --bench rtp --no-run
+	taskset -c 0 cargo bench --locked --quiet -p aircheck-server --bench rtp -- $(SECS)
 
 bench-generator: setup ## how punctual the load test's generator is on one core: make bench-generator SECS=60 ROWS="websocket mounts naive"
 	cargo bench --locked -p aircheck-loadtest --bench generator --no-run

@@ -9,10 +9,14 @@ packages=(
     ezstream        # an encoder of its own kind that pushes to our mount
     liquidsoap      # and another one
     ffmpeg          # encodes the demo and the test signals
+    gstreamer1.0-tools        # sends RTP to the tests
+    gstreamer1.0-plugins-base # with Opus
+    gstreamer1.0-plugins-good # and packets of 1 ms
     icecast2        # the streaming server that demo and tests listen to
     nginx           # serves the playlists and segments of tests
     prometheus      # the server that tests let scrape the metrics, with promtool
     shellcheck      # make check
+    srt-tools       # a sender and a receiver of SRT
 )
 # The vendor's SDKs that speak to /v1/listen in the tests are for Python and Node.js. Node.js from elsewhere brings its npm along,
 # and does not go with Debian's.

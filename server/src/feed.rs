@@ -4,14 +4,15 @@ use std::cmp::Ordering;
 use std::time::Instant;
 
 use crossbeam::sync::WaitGroup;
-use engine::audio::Block;
+use engine::audio::{Block, Format};
 use engine::continuity::{Conservation, Continuity};
 use engine::event::{Body, Engine, Event, Gap, GapReason};
 use engine::operator::Emit;
-use engine::time::Span;
+use engine::time::{MediaTime, Span};
 use engine::worker::Consumer;
 use operators::{Analysis, Ask, Effort};
 
+use crate::bridge::Bridge;
 use crate::publish::{Item, Passage, Post, Seen};
 use crate::recognise::{Asker, Moments, Step};
 
@@ -22,6 +23,7 @@ type Asks<'a> = dyn Emit<Ask> + 'a;
 pub struct FeedConsumer {
     analysis: Analysis,
     continuity: Continuity,
+    bridge: Bridge,
     post: Post,
     asker: Option<Asker>,
     step: Step,
@@ -33,12 +35,20 @@ pub struct FeedConsumer {
 }
 
 impl FeedConsumer {
-    /// Pushes blocks through `analysis` and posts its events; speech goes to `asker`. Lets go of `done` at the end.
+    /// Pushes blocks through `analysis`, which is one of `format`, and posts its events; speech goes to `asker`. Lets go
+    /// of `done` at the end.
     #[must_use]
-    pub fn new(analysis: Analysis, post: Post, asker: Option<Asker>, done: WaitGroup) -> Self {
+    pub fn new(
+        analysis: Analysis,
+        format: Format,
+        post: Post,
+        asker: Option<Asker>,
+        done: WaitGroup,
+    ) -> Self {
         Self {
             analysis,
             continuity: Continuity::default(),
+            bridge: Bridge::new(format),
             post,
             effort: asker.as_ref().map(|asker| asker.effort(Step::All)),
             asker,
@@ -81,6 +91,26 @@ impl FeedConsumer {
         state(&self.post, &Event { span: Span::new(here, here), proof: here, body: told }, taken_at);
     }
 
+    /// What is missing before `block`: a short loss is bridged, everything else is told at once.
+    fn missing(&mut self, gap: &Event, block: &Block, taken_at: Instant) {
+        if let Some(mut silence) = self.bridge.take(gap, block.received_at()) {
+            while let Some(piece) = silence.next() {
+                self.with_analysis(taken_at, |analysis, events, asks| analysis.push(piece, events, asks));
+            }
+            return self.bridge.give_back(silence);
+        }
+        self.tell_bridged(MediaTime::MAX, taken_at);
+        self.with_analysis(taken_at, |analysis, events, asks| analysis.interrupt(events, asks));
+        state(&self.post, gap, taken_at);
+    }
+
+    /// Tells of what was bridged, where it is time to at `now`.
+    fn tell_bridged(&mut self, now: MediaTime, taken_at: Instant) {
+        if let Some(losses) = self.bridge.report(now) {
+            state(&self.post, &losses, taken_at);
+        }
+    }
+
     fn count(&mut self) {
         let (conservation, end) = (self.continuity.take_counts(), self.continuity.position());
         self.post.see(Seen::Counted { conservation, end });
@@ -96,21 +126,23 @@ impl Consumer for FeedConsumer {
         self.arrived_at = block.received_at();
         self.post.see(Seen::Arrived { end: block.span().end, at: block.received_at() });
         if let Some(gap) = self.continuity.check(block) {
-            self.with_analysis(taken_at, |analysis, events, asks| analysis.interrupt(events, asks));
-            state(&self.post, &gap, taken_at);
+            self.missing(&gap, block, taken_at);
         }
+        self.tell_bridged(block.span().end, taken_at);
         self.keep_step(block, taken_at);
         self.with_analysis(taken_at, |analysis, events, asks| analysis.push(block, events, asks));
         self.count();
     }
 
     fn finish(&mut self) {
+        self.tell_bridged(MediaTime::MAX, Instant::now());
         self.with_analysis(Instant::now(), |analysis, events, asks| analysis.flush(events, asks));
     }
 
     /// The block that it happened in counts as a gap. What comes after it never reaches the analysis.
     fn failed(&mut self, message: &str) {
         tracing::error!("the analysis of a feed panicked: {message}");
+        self.tell_bridged(MediaTime::MAX, Instant::now());
         let lost = self.continuity.take_counts();
         let (position, frames) = (self.continuity.position(), lost.received);
         let event =

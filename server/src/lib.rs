@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+mod bridge;
 pub mod cli;
 pub mod commands;
 pub mod config;

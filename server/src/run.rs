@@ -265,7 +265,7 @@ impl FeedRun {
         };
         let asker = self.host.pool().zip(self.seat.as_ref()).map(asker);
         let done = WaitGroup::new();
-        let consumer = FeedConsumer::new(analysis, self.post.clone(), asker, done.clone());
+        let consumer = FeedConsumer::new(analysis, format, self.post.clone(), asker, done.clone());
         let no_worker = || RunError::Thread(io::Error::other("the worker takes no more feeds"));
         let worker = self.host.worker().ok_or_else(no_worker)?;
         let lane = worker.pin(config, Box::new(consumer)).map_err(|_| no_worker())?;

@@ -15,7 +15,7 @@ fn it_checks_the_model_and_says_how_many_feeds_fit() {
     assert!(number("analyze_times_real_time") > 0.0, "{report}");
     assert!(report["transcript_mb"].as_u64() > report["operators_mb"].as_u64(), "{report}");
     let table = String::from_utf8(expect(0, &["doctor"]).stdout).unwrap();
-    assert!(table.contains("feeds of `watch`"), "{table}");
+    assert!(table.contains("feeds of `watch`") && table.contains("/ffmpeg"), "{table}");
 }
 
 #[test]

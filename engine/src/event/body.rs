@@ -131,7 +131,7 @@ impl From<Settled> for Body {
 
 impl From<Gap> for Body {
     fn from(Gap { frames, reason }: Gap) -> Self {
-        Self::Gap(GapReport { frames, reason, cause: None })
+        Self::Gap(GapReport { frames, reason, losses: None, cause: None })
     }
 }
 

@@ -42,31 +42,41 @@ pub struct GapReport {
     pub frames: u64,
     /// Why.
     pub reason: GapReason,
+    /// Losses within the span, where there are several: what lies between them was analysed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub losses: Option<u64>,
     /// What happened to the recogniser or the journal that failed, for people: at most 200 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
 }
 
 impl GapReport {
+    /// `losses` of `frames` in all, close to each other.
+    #[must_use]
+    pub fn of_losses(frames: u64, losses: u64) -> Self {
+        let losses = (losses > 1).then_some(losses);
+        Self { frames, reason: GapReason::Loss, losses, cause: None }
+    }
+
     /// The recogniser failed at these frames, because of `cause`, which is cut to its limit and loses
     /// control characters.
     #[must_use]
     pub fn recogniser_failed(frames: u64, cause: &str) -> Self {
-        Self { frames, reason: GapReason::RecogniserFailed, cause: Some(printable(cause)) }
+        Self { frames, reason: GapReason::RecogniserFailed, losses: None, cause: Some(printable(cause)) }
     }
 
     /// Aircheck was away, because of `cause`, which is cut to its limit and loses control characters. Nobody knows what
     /// it missed.
     #[must_use]
     pub fn crashed(cause: &str) -> Self {
-        Self { frames: 0, reason: GapReason::Crash, cause: Some(printable(cause)) }
+        Self { frames: 0, reason: GapReason::Crash, losses: None, cause: Some(printable(cause)) }
     }
 
     /// Events were lost, because of `cause`, which is cut to its limit and loses control characters. The audio itself
     /// was analysed: no frames.
     #[must_use]
     pub fn events_lost(cause: &str) -> Self {
-        Self { frames: 0, reason: GapReason::Journal, cause: Some(printable(cause)) }
+        Self { frames: 0, reason: GapReason::Journal, losses: None, cause: Some(printable(cause)) }
     }
 }
 

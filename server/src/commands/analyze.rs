@@ -28,6 +28,9 @@ pub(super) fn run(args: &AnalyzeArgs) -> Result<(), Failure> {
             let config = LiveConfig { wants: Wants::Recording, reconnect: false, ..LiveConfig::default() };
             Audio::from_stream(address, config, runtime.handle())
         }
+        live @ (Input::Rtp(_) | Input::Exec(_)) => {
+            return Err(Failure::Usage(format!("{live}: a live stream; use `aircheck watch {live}`")));
+        }
     };
     let name = name_in(&input);
     let mut audio = audio.map_err(ingest_failure)?;

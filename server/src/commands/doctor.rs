@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use engine::audio::{Block, Format};
@@ -28,6 +29,9 @@ const DECODE_SECS: usize = 5;
 /// `make bench-words` on a machine where such a decode takes 167 ms: 0.047 s of processor.
 const DECODES_FILE: f64 = 0.28;
 
+/// Programs that receive for us: `srt://`, `rtmp://`, `rtsp://` and `alsa:` need the first.
+const TOOLS: [&str; 3] = ["ffmpeg", "srt-live-transmit", "gst-launch-1.0"];
+
 /// What was found.
 #[derive(Debug, Serialize)]
 struct Report {
@@ -36,6 +40,8 @@ struct Report {
     cores: usize,
     memory_mb: Option<u64>,
     model: ModelReport,
+    /// Programs that sources may need, and where they are.
+    tools: Vec<Tool>,
     /// Operators of a stereo feed at 48 kHz, share of one core.
     operators_load: f64,
     /// Memory of this process, MB: with the operators alone, and with the model and a recogniser too.
@@ -52,6 +58,12 @@ struct ModelReport {
     state: String,
     load_ms: Option<u64>,
     decode_ms: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Tool {
+    name: &'static str,
+    path: Option<PathBuf>,
 }
 
 /// What this machine can do, all its cores together.
@@ -105,6 +117,7 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
         cpu: cpu_name().unwrap_or_else(|| "unknown".to_owned()),
         cores,
         memory_mb: machine.memory_mb,
+        tools: TOOLS.map(tool).into(),
         operators_load,
         operators_mb,
         transcript_mb: measured.and_then(|cost| cost.memory_mb),
@@ -121,6 +134,12 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
         "ok" => Ok(()),
         wrong => Err(Failure::Runtime(wrong.to_owned())),
     }
+}
+
+fn tool(name: &'static str) -> Tool {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file());
+    Tool { name, path }
 }
 
 /// `without`: a feed without transcript; `decode`: one decode.
@@ -151,6 +170,10 @@ fn table(report: &Report) -> String {
             "            loads in {load} ms, decodes {DECODE_SECS} s in {decode} ms on one core"
         );
     }
+    let tools = report.tools.iter().map(|Tool { name, path }| {
+        path.as_ref().map_or_else(|| format!("{name} is not there"), |path| path.display().to_string())
+    });
+    let _ = writeln!(out, "sources     {}", tools.collect::<Vec<_>>().join(", "));
     let share = report.operators_load * 100.0;
     let _ = writeln!(out, "operators   {share:.2} % of a core for a stereo feed at 48 kHz");
     if let (Some(operators), Some(transcript)) = (report.operators_mb, report.transcript_mb) {

@@ -13,7 +13,7 @@ use super::setup::{Pace, epoch_now, feed_name};
 use super::studio::{Prepared, Studio};
 use crate::cli::WatchArgs;
 use crate::failure::Failure;
-use crate::ingest::{Audio, Input, LiveConfig, Stopper};
+use crate::ingest::{Audio, Input, LiveConfig, RtpSource, Stopper};
 use crate::publish::{FeedIdentity, Item, Post, Sink};
 use crate::pump::{Tempo, pump};
 use crate::recognise::{Admission, Entry};
@@ -98,8 +98,9 @@ pub(super) fn name_in(input: &Input) -> String {
     match input {
         Input::Stdin => "stdin".to_owned(),
         Input::File(path) => name_of(path),
-        Input::Live(address) => {
-            let name = address.to_string();
+        Input::Rtp(RtpSource::Sdp(path)) => name_of(path),
+        Input::Live(_) | Input::Rtp(_) | Input::Exec(_) => {
+            let name = input.to_string();
             let name = name.split_once("://").map_or(name.as_str(), |(_, rest)| rest);
             name.split('?').next().unwrap_or(name).to_owned()
         }
@@ -108,13 +109,13 @@ pub(super) fn name_in(input: &Input) -> String {
 
 impl Wanted {
     fn open(&self, args: &WatchArgs, runtime: &Handle) -> Result<Audio, Failure> {
+        let config = LiveConfig { reconnect: !args.once, ..LiveConfig::default() };
         let opened = match &self.input {
             Input::Stdin => Audio::from_stdin(None),
             Input::File(path) => Audio::from_file(path, None),
-            Input::Live(address) => {
-                let config = LiveConfig { reconnect: !args.once, ..LiveConfig::default() };
-                Audio::from_stream(address, config, runtime)
-            }
+            Input::Live(address) => Audio::from_stream(address, config, runtime),
+            Input::Rtp(source) => Audio::from_rtp(source, config, runtime),
+            Input::Exec(source) => Audio::from_exec(source, None, config, runtime),
         };
         opened.map_err(ingest_failure)
     }

@@ -23,7 +23,7 @@ use super::format::{Format, budgeted};
 use super::shape::Shape;
 use super::suggest::nearest;
 use super::tree::join;
-use crate::ingest::{Address, IngestError};
+use crate::ingest::{Address, ExecSource, IngestError, PcmSpec, RtpSource};
 
 /// Longest name of a feed, characters.
 const NAME_CHARS_MAX: usize = 64;
@@ -108,6 +108,10 @@ pub enum Pace {
 pub enum Source {
     /// `http://` or `https://`: an Icecast, SHOUTcast or plain HTTP stream, or an HLS playlist, which is pulled.
     Stream(Address),
+    /// `rtp://239.1.2.3:5004?encoding=L24`, or `file:/path/studio.sdp`: packets, to an address or a group.
+    Rtp(RtpSource),
+    /// `exec:command`, or an address such as `srt://host:9000` that stands for one: what it writes.
+    Exec(ExecSource),
     /// `mount:/live.mp3`: an encoder pushes to this path, as it would to an Icecast server.
     Mount(String),
     /// `file:/path/show.flac`: a file or a named pipe.
@@ -124,18 +128,36 @@ impl FromStr for Source {
         let (scheme, rest) =
             text.split_once(':').ok_or_else(|| ParseError::new(without_secrets(text), expected))?;
         match scheme {
-            "http" | "https" => Address::parse(text).map(Self::Stream).map_err(|error| match error {
-                IngestError::Usage { found, expected, .. } => {
-                    ParseError::new(format!("{}: {found}", without_secrets(text)), expected)
-                }
-                other => ParseError::new(other.to_string(), expected),
-            }),
+            "http" | "https" => Address::parse(text).map(Self::Stream).map_err(|error| refused(text, error)),
+            "rtp" => {
+                let address = text.parse().map(RtpSource::Address);
+                address.map(Self::Rtp).map_err(|error| refused(text, error))
+            }
+            scheme if ExecSource::is_scheme(scheme) => {
+                text.parse().map(Self::Exec).map_err(|error| match error {
+                    IngestError::Usage { found, .. } => ParseError::new(found, expected),
+                    other => ParseError::new(other.to_string(), expected),
+                })
+            }
             "mount" if is_mount(rest) => Ok(Self::Mount(rest.to_owned())),
             "mount" => Err(ParseError::new(format!("mount {rest:?}"), MOUNTS)),
-            "file" if !rest.is_empty() => Ok(Self::File(rest.into())),
+            "file" if !rest.is_empty() => {
+                let described = RtpSource::described(rest.as_ref());
+                Ok(described.map_or_else(|| Self::File(rest.into()), Self::Rtp))
+            }
             "stdin" if rest.is_empty() => Ok(Self::Stdin),
             _ => Err(ParseError::new(without_secrets(text), expected)),
         }
+    }
+}
+
+/// What is wrong with an address.
+fn refused(text: &str, error: IngestError) -> ParseError {
+    match error {
+        IngestError::Usage { found, expected, .. } => {
+            ParseError::new(format!("{}: {found}", without_secrets(text)), expected)
+        }
+        other => ParseError::new(other.to_string(), Format::Source.expected()),
     }
 }
 
@@ -160,11 +182,28 @@ fn is_mount(path: &str) -> bool {
 }
 
 impl Source {
+    /// Whether only one feed can have it.
+    #[must_use]
+    pub fn is_exclusive(&self) -> bool {
+        match self {
+            Self::Mount(_) | Self::Stdin => true,
+            Self::Rtp(source) => source.is_exclusive(),
+            Self::Stream(_) | Self::Exec(_) | Self::File(_) => false,
+        }
+    }
+
+    /// Whether it runs a program, as the user of the service.
+    #[must_use]
+    pub const fn runs_a_command(&self) -> bool {
+        matches!(self, Self::Exec(_))
+    }
+
     /// As it is written, with its secrets.
     #[must_use]
     pub fn with_secrets(&self) -> String {
         match self {
             Self::Stream(address) => address.with_secrets(),
+            Self::Exec(source) => source.with_secrets().to_owned(),
             other => other.to_string(),
         }
     }
@@ -175,6 +214,9 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stream(address) => address.fmt(f),
+            Self::Exec(source) => source.fmt(f),
+            Self::Rtp(source @ RtpSource::Address(_)) => source.fmt(f),
+            Self::Rtp(RtpSource::Sdp(path)) => write!(f, "file:{}", path.display()),
             Self::Mount(path) => write!(f, "mount:{path}"),
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::Stdin => f.write_str("stdin:"),
@@ -207,7 +249,9 @@ impl<'de> Deserialize<'de> for Source {
 pub struct FeedSpec {
     /// Its name in events and addresses.
     pub name: FeedName,
-    /// `http://…` or `https://…` (pulled), `mount:/path` (an encoder pushes), `file:/path`, `stdin:`.
+    /// `http://…` or `https://…` (pulled), `rtp://…` or `file:/path.sdp` (packets), `exec:command`, `srt://…`, `rtmp://…`,
+    /// `rtsp://…` or `alsa:device` (what a command writes), `mount:/path` (an encoder pushes), `file:/path`, `stdin:`.
+    /// docs/sources.md shows each.
     #[schema(value_type = String, format = "feed-source", example = "https://radio.example/live.mp3")]
     pub source: Source,
     /// Feeds of a higher priority come first when there is not enough for all, and are let in at the expense of
@@ -231,6 +275,11 @@ pub struct FeedSpec {
     #[serde(default)]
     #[schema(default = Pace::default)]
     pub pace: Pace,
+    /// What the samples are that a file, a pipe or a command gives without a container: `s16le:48000:2` is format, rate
+    /// and channels. Default: a container is looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = "pcm")]
+    pub pcm: Option<String>,
     /// Whether it is known, but not running.
     #[serde(default)]
     #[schema(default = false)]
@@ -276,6 +325,10 @@ impl FeedSpec {
             let message = format!("no profile {:?}, expected one of {}", self.profile, list(known.clone()));
             flaws.push(Flaw::new("profile", message).suggesting(nearest(&self.profile, known)));
         }
+        if self.pcm.is_some() && !matches!(self.source, Source::File(_) | Source::Stdin | Source::Exec(_)) {
+            let message = "of no use: a source of this kind says itself what it is, expected none";
+            flaws.push(Flaw::new("pcm", message));
+        }
         flaws.extend(self.budgets_ms.keys().filter_map(|name| budget_flaw(name)));
         flaws
     }
@@ -285,6 +338,12 @@ impl FeedSpec {
     pub fn budgets(&self) -> Budgets {
         let own = |(name, millis): (&String, &u64)| Some((kind(name)?, Budget::from_millis(*millis)));
         self.budgets_ms.iter().filter_map(own).collect()
+    }
+
+    /// What its samples are, where it was said.
+    #[must_use]
+    pub fn pcm(&self) -> Option<PcmSpec> {
+        self.pcm.as_deref().and_then(|text| text.parse().ok())
     }
 
     /// Its words and phrases to alert on.
@@ -344,7 +403,10 @@ mod tests {
         let source: Source = "http://u:p@h:8000/live.mp3?token=abc".parse().unwrap();
         assert_eq!(source.to_string(), "http://h:8000/live.mp3?…");
         assert_eq!(source.with_secrets(), "http://u:p@h:8000/live.mp3?token=abc");
-        for text in ["mount:/live.mp3", "file:/a b.flac", "stdin:"] {
+        let rtp = "rtp://239.1.2.3:5004?encoding=L24&channels=8";
+        for text in
+            ["mount:/live.mp3", "file:/a b.flac", "stdin:", rtp, "file:/etc/studio.sdp", "alsa:hw:1,0"]
+        {
             assert_eq!(text.parse::<Source>().unwrap().to_string(), text);
         }
         for text in [
@@ -353,7 +415,10 @@ mod tests {
             "mount:live",
             "mount:/v1/feeds",
             "mount:/a/../b",
-            "rtsp://h/",
+            "ftp://h/",
+            "exec:",
+            "srt://",
+            "rtp://h:5004?encoding=L24",
             "stdin:x",
             "file:",
         ] {
@@ -367,7 +432,9 @@ mod tests {
             "http//user:c4nary@h/live",
             "httpusercnry:c4nary@h",
             "https:/user:c4nary@",
-            "rtsp://user:c4nary@h/?token=c4nary",
+            "ftp://user:c4nary@h/?token=c4nary",
+            "rtsp://user:c4nary@",
+            "exec:radio 'c4nary",
             "live.mp3?token=c4nary",
             "http://user:c4nary@:80/",
             "http://h:99999/?c4nary",
@@ -392,7 +459,7 @@ mod tests {
         let bad = serde_json::json!({"name": "a", "source": 5, "priority": 12, "paced": 1});
         let expected = [
             "paced: unknown key; did you mean \"pace\"?",
-            "source: 5, expected http://…, https://…, mount:/path, file:/path or stdin:",
+            "source: 5, expected http://…, https://…, rtp://…, exec:command, mount:/path, file:/path or stdin:",
             "priority: 12, expected 0 to 9",
         ];
         assert_eq!(flaws(FeedSpec::from_json(bad).unwrap_err()), expected);

@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 use engine::event::EventKind;
 
 use super::feed::{FeedName, ParseError, Source};
+use crate::ingest::{IngestError, PcmSpec};
 
 /// A format of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     FeedName,
     Source,
+    Pcm,
     SocketAddress,
     Sha256,
     Path,
@@ -23,6 +25,7 @@ impl Format {
         Some(match name {
             "feed-name" => Self::FeedName,
             "feed-source" => Self::Source,
+            "pcm" => Self::Pcm,
             "socket-address" => Self::SocketAddress,
             "sha256" => Self::Sha256,
             "path" => Self::Path,
@@ -35,7 +38,8 @@ impl Format {
     pub(super) const fn expected(self) -> &'static str {
         match self {
             Self::FeedName => "1 to 64 of a-z A-Z 0-9 . _ -, the first a letter or digit",
-            Self::Source => "http://…, https://…, mount:/path, file:/path or stdin:",
+            Self::Source => "http://…, https://…, rtp://…, exec:command, mount:/path, file:/path or stdin:",
+            Self::Pcm => "format:rate:channels such as s16le:48000:2",
             Self::SocketAddress => "an IP address and a port such as 127.0.0.1:8080",
             Self::Sha256 => "64 hexadecimal digits",
             Self::Path => "a path",
@@ -49,6 +53,12 @@ impl Format {
         match self {
             Self::FeedName => text.parse::<FeedName>().map(drop),
             Self::Source => text.parse::<Source>().map(drop),
+            Self::Pcm => text.parse::<PcmSpec>().map(drop).or_else(|error| match error {
+                IngestError::Usage { found, expected, .. } => {
+                    Err(ParseError { found: format!("{text:?}: {found}"), expected: expected.to_owned() })
+                }
+                _ => wrong(format!("{text:?}")),
+            }),
             Self::SocketAddress if text.parse::<SocketAddr>().is_err() => wrong(format!("{text:?}")),
             Self::Sha256 if hex_digest(text).is_none() => {
                 wrong(format!("{} characters", text.chars().count()))

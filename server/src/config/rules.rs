@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Config;
-use super::feed::{FeedSpec, Source};
+use super::feed::FeedSpec;
 use super::flaw::Flaw;
 
 /// All that does not go together in `config`. Of what is `replaced` nothing is said.
@@ -27,10 +27,8 @@ pub(super) fn flaws(config: &Config, replaced: &BTreeSet<String>) -> Vec<Flaw> {
     }
     let names = config.feeds.iter().map(|feed| Some(feed.name.to_string()));
     flaws.extend(twice("feeds", "name", names, replaced));
-    let sources = config.feeds.iter().map(|feed| match &feed.source {
-        own @ (Source::Mount(_) | Source::Stdin) => Some(own.to_string()),
-        Source::Stream(_) | Source::File(_) => None,
-    });
+    let sources = config.feeds.iter().map(|feed| Some(&feed.source).filter(|source| source.is_exclusive()));
+    let sources = sources.map(|source| source.map(ToString::to_string));
     flaws.extend(twice("feeds", "source", sources, replaced));
     let (n_feeds, most) = (config.feeds.len(), config.limits.feeds);
     if n_feeds > most {

@@ -19,6 +19,9 @@ pub struct ServerConfig {
     /// Whether another address than one of loopback may be served without TLS: say so where a proxy in front, or the
     /// network, keeps secrets secret.
     pub allow_plain_text: bool,
+    /// Whether feeds that run a command (`exec:`, `srt://`, `rtmp://`, `rtsp://`, `alsa:`) may be added over the API, by
+    /// whoever has a token of an admin. Whoever can, can run anything as the user of the service.
+    pub exec_over_api: bool,
     /// How long the service may take to end after SIGTERM, s: what arrived is analysed, recognised and stored.
     #[schema(minimum = 1, maximum = 600)]
     pub drain_secs: u64,
@@ -27,7 +30,7 @@ pub struct ServerConfig {
 impl Default for ServerConfig {
     fn default() -> Self {
         let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
-        Self { listen, allow_plain_text: false, drain_secs: 10 }
+        Self { listen, allow_plain_text: false, exec_over_api: false, drain_secs: 10 }
     }
 }
 

@@ -17,11 +17,13 @@ use tokio::task::AbortHandle;
 
 use super::decode::{Decoded, Hint, Lost, Origin, Planes, Stream};
 use super::error::IngestError;
+use super::exec::ExecSource;
 use super::hls;
 use super::http::Address;
 use super::live::{Dock, Live, LiveConfig, Received};
 use super::pcm::PcmSpec;
 use super::reader::Reader;
+use super::rtp::RtpSource;
 
 /// What an input gives next.
 #[derive(Clone, Debug, PartialEq)]
@@ -137,6 +139,25 @@ impl Audio {
     /// [`Self::next_block`].
     pub fn from_stream(address: &Address, config: LiveConfig, runtime: &Handle) -> Result<Self, IngestError> {
         let live = Live::start(address.clone(), config, runtime)?;
+        let receiving = Some(live.stopper());
+        Ok(Self::new(Source::Live(Box::new(live)), receiving))
+    }
+
+    /// Receives packets on `runtime`.
+    pub fn from_rtp(source: &RtpSource, config: LiveConfig, runtime: &Handle) -> Result<Self, IngestError> {
+        let live = source.start(config, runtime)?;
+        let receiving = Some(live.stopper());
+        Ok(Self::new(Source::Live(Box::new(live)), receiving))
+    }
+
+    /// Runs a command on `runtime`; what it writes is raw samples as `pcm` says, or else what it looks like.
+    pub fn from_exec(
+        source: &ExecSource,
+        pcm: Option<PcmSpec>,
+        config: LiveConfig,
+        runtime: &Handle,
+    ) -> Result<Self, IngestError> {
+        let live = Live::executing(source, pcm, config, runtime)?;
         let receiving = Some(live.stopper());
         Ok(Self::new(Source::Live(Box::new(live)), receiving))
     }

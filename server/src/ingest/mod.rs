@@ -6,6 +6,7 @@
 mod audio;
 mod decode;
 mod error;
+mod exec;
 mod hls;
 pub(crate) mod http;
 mod input;
@@ -13,12 +14,15 @@ mod live;
 pub mod mount;
 mod pcm;
 mod reader;
+mod rtp;
 
 pub use audio::{Audio, Step, Stopper};
 pub use decode::{Hint, Origin, Stream};
 pub use error::{Fault, IngestError};
+pub use exec::ExecSource;
 pub(crate) use http::connect;
 pub use http::{Address, HttpLimits};
 pub use input::Input;
 pub use live::{BackoffConfig, Closed, Dock, Gone, Handed, LiveConfig, Visitor, Wants};
 pub use pcm::{PcmSpec, SampleFormat};
+pub use rtp::{RtpAddress, RtpSource};

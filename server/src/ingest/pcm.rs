@@ -11,7 +11,7 @@ use super::decode::{Decoded, Lost, Origin, Planes, Stream};
 use super::error::IngestError;
 
 const EXPECTED: &str = "FORMAT:RATE:CHANNELS such as s16le:48000:2";
-const FORMATS: &str = "one of u8, s8, s16le, s16be, s24le, s32le, f32le, f64le, mulaw, alaw";
+const FORMATS: &str = "one of u8, s8, s16le, s16be, s24le, s24be, s32le, f32le, f64le, mulaw, alaw";
 /// Frames that are read at once at most.
 const READ_FRAMES: usize = 4_096;
 
@@ -24,6 +24,7 @@ pub enum SampleFormat {
     S16Le,
     S16Be,
     S24Le,
+    S24Be,
     S32Le,
     F32Le,
     F64Le,
@@ -32,12 +33,13 @@ pub enum SampleFormat {
 }
 
 impl SampleFormat {
-    const ALL: [(&'static str, Self); 10] = [
+    const ALL: [(&'static str, Self); 11] = [
         ("u8", Self::U8),
         ("s8", Self::S8),
         ("s16le", Self::S16Le),
         ("s16be", Self::S16Be),
         ("s24le", Self::S24Le),
+        ("s24be", Self::S24Be),
         ("s32le", Self::S32Le),
         ("f32le", Self::F32Le),
         ("f64le", Self::F64Le),
@@ -57,13 +59,14 @@ impl SampleFormat {
         match self {
             Self::U8 | Self::S8 | Self::MuLaw | Self::ALaw => 1,
             Self::S16Le | Self::S16Be => 2,
-            Self::S24Le => 3,
+            Self::S24Le | Self::S24Be => 3,
             Self::S32Le | Self::F32Le => 4,
             Self::F64Le => 8,
         }
     }
 
-    fn fill(self, bytes: &[u8], n_channels: usize, planes: &mut Planes) {
+    /// Converts interleaved samples.
+    pub(super) fn fill(self, bytes: &[u8], n_channels: usize, planes: &mut Planes) {
         match self {
             Self::U8 => fill(bytes, n_channels, planes, |[b]| (f32::from(b) - 128.0) / 128.0),
             Self::S8 => fill(bytes, n_channels, planes, |[b]| f32::from(b.cast_signed()) / 128.0),
@@ -71,6 +74,9 @@ impl SampleFormat {
             Self::S16Be => fill(bytes, n_channels, planes, |b| f32::from(i16::from_be_bytes(b)) / 32_768.0),
             Self::S24Le => fill(bytes, n_channels, planes, |[a, b, c]| {
                 i32::from_le_bytes([0, a, b, c]) as f32 / 2_147_483_648.0
+            }),
+            Self::S24Be => fill(bytes, n_channels, planes, |[a, b, c]| {
+                i32::from_be_bytes([a, b, c, 0]) as f32 / 2_147_483_648.0
             }),
             Self::S32Le => {
                 fill(bytes, n_channels, planes, |b| i32::from_le_bytes(b) as f32 / 2_147_483_648.0);
@@ -294,6 +300,7 @@ mod tests {
         check("s16le:8000:1", &[0, 0x80, 0, 0x40], &[-1.0, 0.5]);
         check("s16be:8000:1", &[0x80, 0, 0x40, 0], &[-1.0, 0.5]);
         check("s24le:8000:1", &[0, 0, 0x80, 0, 0, 0x40], &[-1.0, 0.5]);
+        check("s24be:8000:1", &[0x80, 0, 0, 0x40, 0, 0], &[-1.0, 0.5]);
         check("s32le:8000:1", &[0, 0, 0, 0x80, 0, 0, 0, 0x40], &[-1.0, 0.5]);
         check("f32le:8000:1", &0.25_f32.to_le_bytes(), &[0.25]);
         check("f64le:8000:1", &(-0.25_f64).to_le_bytes(), &[-0.25]);

@@ -229,6 +229,11 @@ impl Feeds {
         if let Some(other) = others.map(|slot| &slot.spec).find(|other| is_taken_by(spec, other)) {
             wrong.push(format!("source: feed {} has {} already", other.name, spec.source));
         }
+        if spec.source.runs_a_command() && !state.config.server.exec_over_api {
+            let why =
+                "commands are for feeds of the configuration file (server.exec_over_api allows them here)";
+            wrong.push(format!("source: {why}"));
+        }
         let (n_feeds, n_max) = (state.slots.len(), state.config.limits.feeds);
         if n_feeds >= n_max && !state.slots.contains_key(&spec.name) {
             return Err(ChangeError::Full(n_feeds));
@@ -345,12 +350,14 @@ fn unfinished(running: &[Running], patience: Duration) -> usize {
 
 /// Whether `other` has what `spec` asks for, and only one can have.
 fn is_taken_by(spec: &FeedSpec, other: &FeedSpec) -> bool {
-    matches!(spec.source, Source::Mount(_) | Source::Stdin) && spec.source == other.source
+    spec.source.is_exclusive() && spec.source == other.source
 }
 
 /// What has to run: the feeds of the file, then those of the API. A feed of both is the file's.
 fn wanted(config: &Config, kept: &Kept) -> BTreeMap<FeedName, (FeedSpec, Declared)> {
-    let of_api = kept.feeds.values().map(|spec| (spec.clone(), Declared::Api));
+    // Where commands were allowed when it was added, they may not be any more.
+    let is_allowed = |spec: &&FeedSpec| config.server.exec_over_api || !spec.source.runs_a_command();
+    let of_api = kept.feeds.values().filter(is_allowed).map(|spec| (spec.clone(), Declared::Api));
     let of_file = config.feeds.iter().map(|spec| {
         let paused = spec.paused || kept.paused.contains(&spec.name);
         (FeedSpec { paused, ..spec.clone() }, Declared::File)

@@ -13,6 +13,7 @@ pub(super) fn plan(spec: &FeedSpec, config: &Config) -> Plan {
         name: spec.name.clone(),
         source: spec.source.clone(),
         pace: spec.pace,
+        pcm: spec.pcm(),
         entry: Entry { priority: spec.priority, admission },
         budgets: spec.budgets(),
         analysis: profile.analysis(),

@@ -13,7 +13,7 @@ use operators::{AnalysisConfig, KeywordRules, Keywords};
 
 use super::ground::Ground;
 use crate::config::{FeedName, Pace, Source};
-use crate::ingest::{Audio, IngestError, LiveConfig, Stopper};
+use crate::ingest::{Audio, IngestError, LiveConfig, PcmSpec, Stopper};
 use crate::publish::{FeedIdentity, WallClock};
 use crate::pump::{PumpError, Tempo, pump};
 use crate::recognise::{Entry, Listener};
@@ -30,6 +30,8 @@ pub(super) struct Plan {
     pub(super) name: FeedName,
     pub(super) source: Source,
     pub(super) pace: Pace,
+    /// What the samples of a file, a pipe or a command are.
+    pub(super) pcm: Option<PcmSpec>,
     pub(super) entry: Entry,
     pub(super) budgets: Budgets,
     pub(super) analysis: AnalysisConfig,
@@ -222,8 +224,10 @@ fn listen(plan: &Plan, ground: &Ground, control: &Control, run: &mut FeedRun) ->
 fn open(plan: &Plan, ground: &Ground) -> Result<Audio, IngestError> {
     match &plan.source {
         Source::Stream(address) => Audio::from_stream(address, plan.live, &ground.runtime),
-        Source::File(path) => Audio::from_file(path, None),
-        Source::Stdin => Audio::from_stdin(None),
+        Source::Rtp(source) => Audio::from_rtp(source, plan.live, &ground.runtime),
+        Source::Exec(source) => Audio::from_exec(source, plan.pcm, plan.live, &ground.runtime),
+        Source::File(path) => Audio::from_file(path, plan.pcm),
+        Source::Stdin => Audio::from_stdin(plan.pcm),
         Source::Mount(path) => {
             let place = plan.source.to_string();
             let (audio, dock) = Audio::from_dock(&place, plan.live, &ground.runtime)?;

@@ -100,7 +100,10 @@ impl<W: Write + Send> Sink for Captions<W> {
             Body::Gap(gap) => {
                 let span = record.envelope.data.span;
                 let cause = gap.cause.as_ref().map(|cause| format!(" ({cause})")).unwrap_or_default();
-                let text = format!("gap of {} s: {:?}{cause}", span.duration(), gap.reason);
+                let text = match gap.losses {
+                    Some(n) => format!("{n} losses, {} frames, in {} s", gap.frames, span.duration()),
+                    None => format!("gap of {} s: {:?}{cause}", span.duration(), gap.reason),
+                };
                 self.line(record, RED, &text)
             }
             Body::Degraded(engine) | Body::Recovered(engine) | Body::Refused(engine) => {

@@ -24,7 +24,11 @@ fn what_is_no_audio_is_named() {
     check_refused("empty.mp3", b"", "empty, expected wav, aiff");
     check_refused("notes.txt", b"Dear diary,\n", "a text, expected wav, aiff");
     check_refused("page.mp3", b"<!doctype html><p>404", "an HTML page");
-    check_refused("live.m3u8", b"#EXTM3U\n#EXT-X-VERSION:3\n", "an HLS playlist, which is read from an http address");
+    check_refused(
+        "live.m3u8",
+        b"#EXTM3U\n#EXT-X-VERSION:3\n",
+        "an HLS playlist, which is read from an http address",
+    );
     check_refused("one.wav", b"R", "a text");
     check_refused(
         "zeros.bin",

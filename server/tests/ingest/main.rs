@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod damage;
+mod exec;
 mod faults;
 mod formats;
 #[path = "../support/free.rs"]
@@ -16,6 +17,7 @@ mod nginx;
 mod reconnect;
 mod redirects;
 mod robustness;
+mod rtp;
 mod serve;
 mod stops;
 mod support;

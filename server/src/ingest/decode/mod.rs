@@ -29,6 +29,7 @@ use symphonia::core::formats::FormatReader;
 use symphonia::core::packet::Packet;
 
 pub use open::Hint;
+pub(super) use opus::OpusStream;
 pub(super) use planes::Planes;
 pub use source::Origin;
 pub(super) use timeline::Lost;

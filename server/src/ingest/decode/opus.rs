@@ -68,7 +68,7 @@ impl Head {
 }
 
 /// A stream of packets.
-pub(super) struct OpusStream {
+pub(in crate::ingest) struct OpusStream {
     head: Head,
     decoder: OpusMSDecoder,
     samples: Vec<i16>,
@@ -91,13 +91,23 @@ impl OpusStream {
         Ok(Self { samples: vec![0; FRAMES_MAX * head.n_channels], decoder, skip, head })
     }
 
+    /// Prepares for a stream without a header: one or two channels, and nothing before the start.
+    pub(in crate::ingest) fn bare(n_channels: usize) -> Result<Self, &'static str> {
+        let n_channels = u8::try_from(n_channels).map_err(|_| "too many opus channels")?;
+        Self::new(&[b"OpusHead\x01".as_slice(), &[n_channels], &[0; 9]].concat())
+    }
+
     /// Channels.
     pub(super) fn n_channels(&self) -> usize {
         self.head.n_channels
     }
 
     /// Decodes a packet into `planes`, without the frames before the start of the stream.
-    pub(super) fn decode(&mut self, packet: &[u8], planes: &mut Planes) -> Result<(), &'static str> {
+    pub(in crate::ingest) fn decode(
+        &mut self,
+        packet: &[u8],
+        planes: &mut Planes,
+    ) -> Result<(), &'static str> {
         planes.clear();
         let n_bytes = i32::try_from(packet.len()).map_err(|_| "an opus packet over 2 GiB")?;
         if packet.is_empty() {

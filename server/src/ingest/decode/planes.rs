@@ -64,6 +64,16 @@ impl Planes {
         (self.start, self.end) = (0, self.channels.first().map_or(0, Vec::len));
     }
 
+    /// Becomes `n_frames` of silence.
+    pub(crate) fn fill_silence(&mut self, n_frames: usize, n_channels: usize) {
+        self.channels.resize_with(n_channels, Vec::new);
+        for plane in &mut self.channels {
+            plane.clear();
+            plane.resize(n_frames, 0.0);
+        }
+        (self.start, self.end) = (0, n_frames);
+    }
+
     /// Takes interleaved samples apart: channel `i` gets the sample at `order[i]` of each frame, through `convert`.
     pub(crate) fn fill_interleaved<T: Copy>(
         &mut self,

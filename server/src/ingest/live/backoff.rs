@@ -22,23 +22,23 @@ impl Default for BackoffConfig {
 
 /// Counts failures in a row.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(in crate::ingest) struct Backoff {
     config: BackoffConfig,
     n_failures: u32,
 }
 
 impl Backoff {
-    pub(super) const fn new(config: BackoffConfig) -> Self {
+    pub(in crate::ingest) const fn new(config: BackoffConfig) -> Self {
         Self { config, n_failures: 0 }
     }
 
     /// It worked.
-    pub(super) fn reset(&mut self) {
+    pub(in crate::ingest) fn reset(&mut self) {
         self.n_failures = 0;
     }
 
     /// The next wait, by chance.
-    pub(super) fn next(&mut self) -> Duration {
+    pub(in crate::ingest) fn next(&mut self) -> Duration {
         // A new `RandomState` has new keys: enough chance for a jitter.
         let chance = RandomState::new().build_hasher().finish();
         self.next_at(chance as f64 / u64::MAX as f64)

@@ -17,9 +17,12 @@
 //! of the clock by the burst of its first connection only; latency is to be measured from the live edge.
 
 mod backoff;
+mod child;
 mod dock;
+mod execute;
 mod inbox;
 mod receive;
+mod spout;
 mod stall;
 mod stitch;
 
@@ -35,8 +38,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
+pub(super) use backoff::Backoff;
 pub use backoff::BackoffConfig;
 pub use dock::{Closed, Dock, Gone, Handed, Visitor};
+pub(super) use spout::Spout;
 
 use super::decode::{Decoded, Hint, Origin, Planes};
 use super::error::IngestError;
@@ -435,6 +440,7 @@ impl Decoding {
     }
 }
 
-fn state(state: FeedState, reason: Option<String>) -> Feed {
+/// A state of the connection, without a format.
+pub(super) fn state(state: FeedState, reason: Option<String>) -> Feed {
     Feed { state, reason, codec: None, rate_hz: None, channels: None }
 }
