@@ -152,17 +152,17 @@ fn check_liquidsoap(method: &str) {
         .arg("a.liq")
         .current_dir(files.0.path())
         .env("HOME", files.0.path())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .spawn()
         .expect("this test needs liquidsoap: run `make setup`");
+    let (mut said, stopper) = (child.stdout.take().unwrap(), rig.audio.stopper());
+    let _liquidsoap = Running(child);
     // Nobody waits for one that has ended.
-    let stopper = rig.audio.stopper();
     let watch = move || {
-        let ended = child.wait();
+        let _ = std::io::copy(&mut said, &mut std::io::sink());
         stopper.stop();
-        ended
     };
-    let watching = std::thread::Builder::new().name("liquidsoap".into()).spawn(watch).unwrap();
+    std::thread::Builder::new().name("liquidsoap".into()).spawn(watch).unwrap();
     let heard = hear_until(&mut rig.audio, |heard| heard.n_frames() > 2 * 44_100 && !heard.titles.is_empty());
     assert_eq!(heard.streams[0].codec, "mp3", "{method}");
     assert!(heard.gaps.is_empty() && heard.error.is_none(), "{method}: {:?} {:?}", heard.gaps, heard.error);

@@ -51,15 +51,11 @@ impl Spout {
     /// Frames, of which the last arrived at `at`.
     pub(in crate::ingest) fn frames(&mut self, planes: Planes, at: Instant) -> Result<(), Deaf> {
         let n_frames = planes.n_frames() as u64;
-        let sent = self.tell_shed().and_then(|()| self.out.try_send(Out::Frames { planes, at }));
-        match sent {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(_)) => {
-                self.shed += n_frames;
-                Ok(())
-            }
-            Err(TrySendError::Closed(_)) => Err(Deaf),
+        let has_room = self.tell_shed()? && self.offer(Out::Frames { planes, at })?;
+        if !has_room {
+            self.shed += n_frames;
         }
+        Ok(())
     }
 
     /// What is not frames. Waits for room.
@@ -76,10 +72,24 @@ impl Spout {
         let _ = self.out.send(Out::Failed(error)).await;
     }
 
-    fn tell_shed(&mut self) -> Result<(), TrySendError<Out>> {
+    /// Whether there was room for it.
+    fn tell_shed(&mut self) -> Result<bool, Deaf> {
         let n_shed = self.shed;
-        let Some(lost) = self.lost() else { return Ok(()) };
-        self.out.try_send(lost).inspect_err(|_| self.shed = n_shed)
+        let Some(lost) = self.lost() else { return Ok(true) };
+        let has_room = self.offer(lost)?;
+        if !has_room {
+            self.shed = n_shed;
+        }
+        Ok(has_room)
+    }
+
+    /// Whether there was room for it.
+    fn offer(&self, out: Out) -> Result<bool, Deaf> {
+        match self.out.try_send(out) {
+            Ok(()) => Ok(true),
+            Err(TrySendError::Full(_)) => Ok(false),
+            Err(TrySendError::Closed(_)) => Err(Deaf),
+        }
     }
 
     fn lost(&mut self) -> Option<Out> {
