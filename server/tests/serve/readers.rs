@@ -17,9 +17,10 @@ fn four(dir: &std::path::Path, secs: u32) -> String {
     format!("{NO_SPEECH}dead_air_secs = 1\n{}", (0..4).map(feed).collect::<String>())
 }
 
-/// Waits until all four have ended.
+/// Waits until all four have ended, and have told the last that there is to tell.
 fn all_ended(service: &Service) {
-    (0..4).for_each(|n| drop(service.until(&format!("f{n}"), |event| kind(event) == "feed.ended")));
+    let is_last = |event: &Value| kind(event) == "loudness.report" && event["data"]["scope"] == "programme";
+    (0..4).for_each(|n| drop(service.until(&format!("f{n}"), is_last)));
 }
 
 #[test]
