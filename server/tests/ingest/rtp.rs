@@ -1,5 +1,6 @@
 //! RTP from senders of our own, from ffmpeg and from GStreamer, over networks that lose and reorder.
 
+use std::fs;
 use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -66,10 +67,16 @@ fn samples(heard: &Heard) -> Vec<u32> {
     heard.channels.first().into_iter().flatten().map(|sample| (sample * 32_768.0).round() as u32).collect()
 }
 
-/// Waits until `port` is taken: its receiver is there.
+/// Waits until somebody receives at `port`. Whoever tried to take it to find out would take it from its receiver.
 fn wait_until_bound(port: u16) {
     let due = Instant::now() + Duration::from_secs(20);
-    while UdpSocket::bind(("127.0.0.1", port)).is_ok() {
+    let place = format!(":{port:04X}");
+    let is_bound = || {
+        // proc(5): the second word of a line is the socket's own address.
+        let sockets = fs::read_to_string("/proc/net/udp").unwrap();
+        sockets.lines().filter_map(|line| line.split_whitespace().nth(1)).any(|at| at.ends_with(&place))
+    };
+    while !is_bound() {
         assert!(Instant::now() < due, "nobody receives at port {port}");
         std::thread::yield_now();
     }
