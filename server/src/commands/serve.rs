@@ -1,5 +1,6 @@
 //! `aircheck serve`: feeds around the clock, their events in the journal and over HTTP.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
@@ -10,7 +11,7 @@ use operators::DecodePolicy;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
 use super::setup::{Apart, cores, load_speech};
@@ -50,8 +51,10 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let (ending, of_ending) = watch::channel(false);
     let app = start(&config, &runtime, of_ending)?;
     let serving = runtime.spawn(api::serve(listener, Arc::clone(&app)));
+    // Whoever hears that it is ready may send a signal at once.
+    let signals = runtime.block_on(async { Signals::new() });
     say_ready(address, &app, began.elapsed());
-    runtime.block_on(attend(args, &app));
+    runtime.block_on(attend(args, &app, signals));
     let drain = Duration::from_secs(config.server.drain_secs).saturating_sub(REST);
     let left = end(&app, drain);
     ending.send_replace(true);
@@ -203,13 +206,30 @@ fn say_ready(address: SocketAddr, app: &App, after: Duration) {
     eprintln!("aircheck: listening on http://{address}, {n_feeds} feeds, ready after {after:.1?}");
 }
 
+/// What is waited for from the moment that this is made. Before, each of them ends the program at once.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Within a runtime.
+    fn new() -> io::Result<Self> {
+        let [interrupt, terminate, hangup] =
+            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+        Ok(Self { interrupt: interrupt?, terminate: terminate?, hangup: hangup? })
+    }
+}
+
 /// Waits for the end; reloads meanwhile.
-async fn attend(args: &ServeArgs, app: &App) {
-    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
-    else {
-        tracing::warn!("signals cannot be waited for: the first one ends the program at once");
-        return std::future::pending().await;
+async fn attend(args: &ServeArgs, app: &App, signals: io::Result<Signals>) {
+    let Signals { mut interrupt, mut terminate, mut hangup } = match signals {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::warn!("signals cannot be waited for, the first one ends the program at once: {error}");
+            return std::future::pending().await;
+        }
     };
     loop {
         tokio::select! {
