@@ -35,7 +35,7 @@ test: setup ## builds everything, fetches what the tests need, runs all tests
 	cargo test --locked --workspace --no-run
 	$(MAKE) --no-print-directory weights AIRCHECK=$(TARGET)/debug/aircheck
 	$(MAKE) --no-print-directory loadtest-sample
-	cargo test --locked --workspace
+	@scripts/test.sh
 
 check: setup ## formatting, lints, docs, scripts, invariants: all without a warning
 	cargo fmt --all --check
