@@ -12,6 +12,8 @@ use crate::recognise::{PoolConfig, RecogniserPool};
 /// Workers and recognisers. Runs hold it in an `Arc`; the last one to let go of it waits for them.
 pub struct Host {
     workers: Vec<Worker>,
+    /// Of feeds that take what others leave: it waits for recognisers, and no live feed must wait with it.
+    patient: Worker,
     next_worker: AtomicUsize,
     /// After the workers: it may go when no feed asks any more.
     pool: Option<RecogniserPool>,
@@ -26,17 +28,23 @@ impl Host {
     ) -> io::Result<Self> {
         let worker = |idx: usize| Worker::spawn(&format!("analyse-{idx}"));
         let workers = (0..n_workers.get()).map(worker).collect::<io::Result<_>>()?;
+        let patient = Worker::spawn("analyse-patient")?;
         let pool = match recognizers {
             none if none.is_empty() => None,
             some => Some(RecogniserPool::start(some, config)?),
         };
-        Ok(Self { workers, next_worker: AtomicUsize::new(0), pool })
+        Ok(Self { workers, patient, next_worker: AtomicUsize::new(0), pool })
     }
 
     /// The worker of the next feed: each in turn.
     pub(crate) fn worker(&self) -> Option<&Worker> {
         let idx = self.next_worker.fetch_add(1, Ordering::Relaxed) % self.workers.len().max(1);
         self.workers.get(idx)
+    }
+
+    /// The worker of feeds that take what others leave.
+    pub(crate) const fn patient_worker(&self) -> &Worker {
+        &self.patient
     }
 
     /// The recognisers.

@@ -267,7 +267,10 @@ impl FeedRun {
         let done = WaitGroup::new();
         let consumer = FeedConsumer::new(analysis, format, self.post.clone(), asker, done.clone());
         let no_worker = || RunError::Thread(io::Error::other("the worker takes no more feeds"));
-        let worker = self.host.worker().ok_or_else(no_worker)?;
+        let worker = match &self.seat {
+            Some(seat) if seat.takes_what_is_left() => self.host.patient_worker(),
+            _ => self.host.worker().ok_or_else(no_worker)?,
+        };
         let lane = worker.pin(config, Box::new(consumer)).map_err(|_| no_worker())?;
         Ok(Open { format, lane, done, end: MediaTime::ZERO, missing: None })
     }

@@ -43,6 +43,10 @@ pub enum Admission {
     IfItFits,
     /// It comes in, and somebody goes without.
     Always,
+    /// As [`Self::IfItFits`]; and what it asks for is done only while nothing of another feed waits, never by all
+    /// recognisers at once where there are several. It waits for that as long as it takes: its requests are never late,
+    /// and it gives nothing up. For recordings beside live feeds.
+    AsThereIsRoom,
 }
 
 /// A feed that does not fit. Shares are of one recogniser.
@@ -66,6 +70,7 @@ pub struct Refused {
 #[derive(Debug)]
 pub struct Seat {
     rank: (Reverse<u8>, u64),
+    admission: Admission,
     /// Time between partials. `None`: there are none.
     pub(super) partial: Option<MediaTime>,
     /// Up to where partials were counted, flicks of the feed's time.
@@ -87,6 +92,12 @@ impl Seat {
     /// What comes first.
     pub(super) fn priority(&self) -> u8 {
         self.rank.0.0
+    }
+
+    /// Whether it is served only with what other feeds leave: see [`Admission::AsThereIsRoom`].
+    #[must_use]
+    pub fn takes_what_is_left(&self) -> bool {
+        self.admission == Admission::AsThereIsRoom
     }
 
     /// A final was asked for.
@@ -168,19 +179,24 @@ impl Governor {
         let expected = expected(partial);
         let mut table = self.table();
         table.rows.retain(|row| row.seat.strong_count() > 0);
-        if entry.admission == Admission::IfItFits && self.sheds() {
+        if entry.admission != Admission::Always && self.sheds() {
             table.check(&entry, expected, &self.price, PLANNED * self.n_recognisers as f64)?;
         }
         table.n_joined += 1;
         let rank = (Reverse(entry.priority), table.n_joined);
         let seat = Arc::new(Seat {
             rank,
+            admission: entry.admission,
             partial,
             counted_to: AtomicU64::new(0),
             finals: AtomicU64::new(0),
             partials: AtomicU64::new(0),
             step: AtomicU8::new(Step::All as u8),
         });
+        // It asks for as much as there is: to count that would take it from the others.
+        if seat.takes_what_is_left() {
+            return Ok(seat);
+        }
         let row = Row {
             rank,
             seat: Arc::downgrade(&seat),
@@ -217,6 +233,12 @@ impl Governor {
     /// Recognisers that would not fail.
     fn n_working(&self) -> usize {
         self.n_recognisers.saturating_sub(self.n_resting.load(Ordering::Acquire))
+    }
+
+    /// Recognisers that may be at work at a time for feeds that take what is left: one is for the others, where there
+    /// is another one.
+    pub(super) fn left_max(&self) -> usize {
+        self.n_awake.load(Ordering::Acquire).saturating_sub(1).max(1)
     }
 
     /// A recogniser would fail from now on.
@@ -373,6 +395,21 @@ mod tests {
         assert!(seats.iter().all(|seat| seat.step() == Step::All), "all of it is back within 30 s");
         seconds(600, 10);
         assert!(governor.join(entry(0), PARTIAL).is_ok());
+    }
+
+    #[test]
+    fn what_takes_what_is_left_comes_in_where_there_is_room_and_counts_for_nobody() {
+        let governor = governor();
+        let left = Entry { admission: Admission::AsThereIsRoom, ..entry(0) };
+        let recordings: Vec<_> = (0..40).map(|_| governor.join(left, None).unwrap()).collect();
+        let live: Vec<_> = (0..40).map_while(|_| governor.join(entry(0), PARTIAL).ok()).collect();
+        assert_eq!(live.len(), 15, "as many as without recordings");
+        assert!(governor.join(left, PARTIAL).is_err(), "there is no room for another one now");
+        for second in 1..20 {
+            recordings.iter().for_each(|seat| seat.asked_final(100_000));
+            governor.tick(second * SECOND);
+        }
+        assert!(live.iter().all(|seat| seat.step() == Step::All), "nothing is given up for recordings");
     }
 
     #[test]

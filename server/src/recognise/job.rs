@@ -11,6 +11,7 @@ use engine::time::{MediaTime, SampleRate};
 use models::Transcription;
 use operators::{AskHead, HOP_FRAMES, Outcome, Purpose, hop_time, tail_start};
 
+use super::desk::Place;
 use super::ladder::Step;
 use super::mailbox::Mailbox;
 use crate::publish::{Item, Passage, Post};
@@ -58,6 +59,8 @@ pub(super) struct Job {
     pub(super) deadline: Deadline,
     /// What the feed had given up by then.
     pub(super) step: Step,
+    /// Of a feed that takes what is left, from when a recogniser took it.
+    pub(super) place: Option<Place>,
     pub(super) feed: Arc<FeedPart>,
 }
 
@@ -141,6 +144,8 @@ pub(super) struct Feed {
     pub(super) room: Unparker,
     pub(super) is_closed: AtomicBool,
     pub(super) priority: u8,
+    /// It is served only while nothing of another feed waits.
+    pub(super) takes_what_is_left: bool,
     /// A recogniser is at work on a partial.
     pub(super) has_partial: Arc<AtomicBool>,
 }

@@ -17,7 +17,7 @@ use models::{CONTEXT_FRAMES_MIN, Recognizer, SAMPLE_RATE_HZ};
 use operators::{Ask, AskHead, DecodePolicy, Effort, HOP_FRAMES, Purpose};
 
 use super::cost::{Price, work};
-use super::desk::{Desk, Outlook};
+use super::desk::{Desk, Leftovers, Outlook};
 use super::governor::{Entry, Governor, Refused, Seat};
 use super::job::{Answer, Feed, FeedPart, Job, key};
 use super::ladder::Step;
@@ -79,6 +79,7 @@ pub(super) struct Shared {
     pub(super) is_closed: AtomicBool,
     wakers: Vec<Unparker>,
     inboxes: Vec<Arc<SegQueue<Arc<Feed>>>>,
+    leftovers: Leftovers,
     /// Storage of audio, reused.
     spare: ArrayQueue<Vec<f32>>,
     base: Instant,
@@ -93,6 +94,7 @@ impl Shared {
         Self {
             is_closed: AtomicBool::new(false),
             inboxes: wakers.iter().map(|_| Arc::default()).collect(),
+            leftovers: Leftovers::default(),
             spare: ArrayQueue::new(config.finals_max + 2 * wakers.len() + 2),
             base,
             governor: Governor::new(wakers.len(), price, config.when_full),
@@ -104,7 +106,7 @@ impl Shared {
 
     /// The desk of recogniser `idx`.
     pub(super) fn desk(&self, idx: usize) -> Desk {
-        Desk::new(self.inboxes.get(idx).map(Arc::clone).unwrap_or_default())
+        Desk::new(self.inboxes.get(idx).map(Arc::clone).unwrap_or_default(), self.leftovers.clone())
     }
 
     /// An instant as the mailboxes count.
@@ -122,6 +124,7 @@ impl Shared {
             now: self.micros(now),
             final_takes: takes(USUAL_FINAL_SECS, CONTEXT_FRAMES_MIN),
             partial_takes: takes(USUAL_PARTIAL_SECS, self.partial_context),
+            left_max: self.governor.left_max(),
         }
     }
 
@@ -129,7 +132,8 @@ impl Shared {
     /// told as lost, and not what was abandoned.
     pub(super) fn still_wanted(&self, mut job: Job, now: Instant) -> Option<Job> {
         let late = now.saturating_duration_since(job.deadline.instant());
-        if self.patience.is_some_and(|patience| late > patience) {
+        let is_too_late = job.place.is_none() && self.patience.is_some_and(|patience| late > patience);
+        if is_too_late {
             job.answer(Answer::Lost(GapReason::Overload), now, now);
         } else if !job.is_abandoned() {
             job.shorten();
@@ -162,6 +166,11 @@ impl Shared {
             job.feed.has_partial.store(false, Ordering::Release);
         }
         self.give_back(job.pcm);
+        if let Some(place) = job.place {
+            drop(place);
+            // Another recogniser may have found a job, and no place.
+            self.wake_all();
+        }
     }
 
     /// Keeps the storage of a job; beyond what circulates it is dropped.
@@ -246,8 +255,15 @@ pub struct Moments {
 impl Asker {
     pub(super) fn new(shared: &Arc<Shared>, config: &PoolConfig, seat: Arc<Seat>, part: FeedPart) -> Self {
         let room = Parker::new();
+        let takes_what_is_left = seat.takes_what_is_left();
+        let (finals_max, when_full) = if takes_what_is_left {
+            (BATCH_FINALS, WhenFull::Wait)
+        } else {
+            (config.finals_max.max(1), config.when_full)
+        };
         let feed = Arc::new(Feed {
-            mailbox: Mailbox::new(config.finals_max.max(1)),
+            mailbox: Mailbox::new(finals_max),
+            takes_what_is_left,
             room: room.unparker().clone(),
             is_closed: AtomicBool::new(false),
             priority: seat.priority(),
@@ -257,7 +273,7 @@ impl Asker {
             inbox.push(Arc::clone(&feed));
         }
         let part = Arc::new(part);
-        Self { shared: Arc::clone(shared), feed, part, seat, room, when_full: config.when_full }
+        Self { shared: Arc::clone(shared), feed, part, seat, room, when_full }
     }
 
     /// Hands a request to the pool.
@@ -313,7 +329,7 @@ impl Asker {
             Purpose::Partial => self.seat.asked_partial(work, ask.head.proof),
             _ => self.seat.asked_final(work),
         }
-        Box::new(Job { head: ask.head, pcm, taken_at, asked_at, deadline, step, feed })
+        Box::new(Job { head: ask.head, pcm, taken_at, asked_at, deadline, step, place: None, feed })
     }
 
     /// The newest replaces what still waits.

@@ -81,6 +81,13 @@ impl Bench {
         self.feed_of(0)
     }
 
+    /// A feed that takes what is left.
+    fn recording(&self) -> Asker {
+        let entry = Entry { priority: 9, admission: Admission::AsThereIsRoom };
+        let seat = self.pool.join(entry, None).unwrap();
+        self.pool.asker(seat, SampleRate::HZ_16000, self.post.clone())
+    }
+
     fn feed_of(&self, priority: u8) -> Asker {
         asker(&self.pool, priority, self.post.clone())
     }
@@ -237,6 +244,55 @@ fn a_file_waits_for_room_and_is_never_late() {
         let order: Vec<usize> = (0..4).map(|_| bench.step()).collect();
         assert_eq!(order, [100, 110, 120, 130]);
     });
+}
+
+#[test]
+fn a_recording_is_decoded_when_nothing_of_a_live_feed_waits_however_late_it_is() {
+    let bench = Bench::new(|_| {});
+    let (recording, live) = (bench.recording(), bench.feed());
+    hand_in(&live, 100, true, Duration::ZERO);
+    bench.began.recv().unwrap();
+    hand_in(&recording, 110, true, 100 * SECOND);
+    hand_in(&live, 120, true, Duration::ZERO);
+    hand_in(&live, 130, false, Duration::ZERO);
+    bench.go.send(()).unwrap();
+    let mut live_first = [bench.step(), bench.step()];
+    live_first.sort_unstable();
+    assert_eq!((live_first, bench.step()), ([120, 130], 110));
+    let answers: Vec<_> = (0..4).map(|_| bench.answer()).collect();
+    assert!(answers.iter().all(|(_, lost)| lost.is_none()), "nothing is shed: {answers:?}");
+}
+
+#[test]
+fn recordings_never_hold_every_recogniser_so_that_a_live_feed_is_served_at_once() {
+    let bench = Bench::with(2, |_| {});
+    let (a, b, live) = (bench.recording(), bench.recording(), bench.feed());
+    hand_in(&a, 100, true, Duration::ZERO);
+    bench.began.recv().unwrap();
+    hand_in(&a, 110, true, SECOND);
+    hand_in(&b, 120, true, SECOND);
+    // No decode has ended: only a recogniser that was left free can begin with this.
+    hand_in(&live, 130, true, Duration::ZERO);
+    assert_eq!(bench.began.recv().unwrap() / 160, 130, "it does not wait for recordings");
+    (0..2).for_each(|_| bench.go.send(()).unwrap());
+    let mut rest = [bench.step(), bench.step()];
+    rest.sort_unstable();
+    assert_eq!(rest, [110, 120]);
+}
+
+#[test]
+fn the_pool_ends_though_recordings_waited_for_a_place() {
+    let Bench { pool, go, items, post, began } = Bench::with(2, |_| {});
+    let entry = Entry { priority: 0, admission: Admission::AsThereIsRoom };
+    let feed = pool.asker(pool.join(entry, None).unwrap(), SampleRate::HZ_16000, post.clone());
+    for n_hops in [100, 110, 120] {
+        hand_in(&feed, n_hops, true, Duration::ZERO);
+        go.send(()).unwrap();
+    }
+    drop((feed, post));
+    drop(pool);
+    let n_answers = items.iter().filter(|item| matches!(item, Item::Heard(_))).count();
+    assert_eq!((began.iter().count(), n_answers), (3, 3));
 }
 
 /// Fails at once and says that it will go on so.
