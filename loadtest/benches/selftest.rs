@@ -19,6 +19,8 @@ use parrot::{Delay, Parrot};
 
 const N_FEEDS: usize = 8;
 const LENGTH: Duration = Duration::from_secs(60);
+/// In it each connection finds its place in the programme, which takes the server some milliseconds that it does not count.
+const WARM_UP: Duration = Duration::from_secs(10);
 const QUANTILES: [(&str, f64); 5] = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("max", 1.0)];
 /// Bar: so much of the true delay, or so long.
 const BAR: (f64, Duration) = (0.02, Duration::from_millis(2));
@@ -45,11 +47,18 @@ fn compare(name: &str, delay: Delay) -> bool {
     scenario.target.url = Some(format!("ws://{}/v1/listen", parrot.address));
     scenario.run.grace = Duration::from_secs(5);
     let mut rig = Wire::new(&scenario, &Stop::default()).unwrap();
-    let load = Load { n_feeds: N_FEEDS, warm_up: Duration::ZERO, length: LENGTH, disturbances: Vec::new() };
+    let load = Load { n_feeds: N_FEEDS, warm_up: WARM_UP, length: LENGTH, disturbances: Vec::new() };
     let run = rig.run(&load, &mut |_| {}).unwrap();
     let (measured, _) = &run.score.figures[&Figure::WordFinal];
     let mut truth = Latencies::new();
-    parrot.said.lock().unwrap().iter().for_each(|delay| truth.record(*delay));
+    let is_measured = |end: Duration| end >= WARM_UP && end < WARM_UP + LENGTH;
+    parrot
+        .said
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|(end, _)| is_measured(*end))
+        .for_each(|(_, delay)| truth.record(*delay));
     println!("{name}: {} words measured, {} said", measured.count(), truth.count());
     QUANTILES.iter().fold(true, |holds, (name, quantile)| {
         let (measured, truth) = (measured.quantile(*quantile), truth.quantile(*quantile));

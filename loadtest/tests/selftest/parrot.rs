@@ -26,8 +26,8 @@ pub(crate) type Delay = fn(&mut Dice) -> Duration;
 /// See the module. Ends when dropped.
 pub(crate) struct Parrot {
     pub(crate) address: SocketAddr,
-    /// True delays.
-    pub(crate) said: Arc<Mutex<Vec<Duration>>>,
+    /// True delays: of a word that ended so long after the first sample of its connection.
+    pub(crate) said: Arc<Mutex<Vec<(Duration, Duration)>>>,
     _runtime: Runtime,
 }
 
@@ -49,26 +49,39 @@ impl Parrot {
     }
 }
 
+/// What is to be said.
+struct Saying {
+    due: Instant,
+    came: Instant,
+    end: Duration,
+    text: String,
+}
+
 /// One connection.
 struct Talk {
     programme: Arc<Programme>,
     delay: Delay,
     dice: Dice,
-    said: Arc<Mutex<Vec<Duration>>>,
+    said: Arc<Mutex<Vec<(Duration, Duration)>>>,
     /// Samples so far, and where in the programme the first was.
     heard: Vec<i16>,
     n_heard: u64,
     offset: Option<u64>,
     /// Words to come in this and the next round: their last sample, and what they are.
     words: VecDeque<(u64, String, u64)>,
-    /// What is to be said when: and when the audio had come.
-    waiting: VecDeque<(Instant, Instant, String)>,
+    /// What is to be said when: when the audio had come, and how far in the connection it is.
+    waiting: VecDeque<Saying>,
     /// Where the last word ended, samples.
     told: u64,
 }
 
 impl Talk {
-    fn new(programme: Arc<Programme>, delay: Delay, seed: u64, said: Arc<Mutex<Vec<Duration>>>) -> Self {
+    fn new(
+        programme: Arc<Programme>,
+        delay: Delay,
+        seed: u64,
+        said: Arc<Mutex<Vec<(Duration, Duration)>>>,
+    ) -> Self {
         Self {
             programme,
             delay,
@@ -87,13 +100,13 @@ impl Talk {
         stream.set_nodelay(true).unwrap();
         let Ok(mut socket) = accept_async(stream).await else { return };
         loop {
-            let next = self.waiting.front().map(|(due, ..)| *due);
+            let next = self.waiting.front().map(|saying| saying.due);
             let message = tokio::select! {
                 biased;
                 () = async { sleep_until(next.unwrap_or_else(Instant::now).into()).await }, if next.is_some() => {
-                    let Some((_, came, text)) = self.waiting.pop_front() else { continue };
+                    let Some(Saying { came, end, text, .. }) = self.waiting.pop_front() else { continue };
                     if socket.send(Message::text(text)).await.is_err() { return }
-                    self.said.lock().unwrap().push(came.elapsed());
+                    self.said.lock().unwrap().push((end, came.elapsed()));
                     continue;
                 }
                 message = socket.next() => message,
@@ -124,7 +137,7 @@ impl Talk {
             let Some((end, word, start)) = self.words.pop_front() else { break };
             let due = now + (self.delay)(&mut self.dice);
             // One after the other.
-            let due = self.waiting.back().map_or(due, |(last, ..)| due.max(*last));
+            let due = self.waiting.back().map_or(due, |last| due.max(last.due));
             let secs = |at: u64| at as f64 / f64::from(self.programme.rate.hz());
             let (from, length) = (secs(self.told), secs(end) - secs(self.told));
             let word = json!({ "word": word, "start": secs(start.max(self.told)), "end": secs(end), "confidence": 1.0 });
@@ -134,7 +147,8 @@ impl Talk {
                 "channel": channel, "channel_index": [0, 1],
             });
             self.told = end;
-            self.waiting.push_back((due, now, results.to_string()));
+            let end = Duration::from_secs_f64(secs(end));
+            self.waiting.push_back(Saying { due, came: now, end, text: results.to_string() });
             if self.words.len() < 10 {
                 self.offset = self.offset.map(|offset| offset + self.programme.samples.len() as u64);
                 self.expect();
