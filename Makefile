@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-generator bench-journal bench-live-peers bench-rtp bench-selftest bench-serve soak soak-ci soak-faults bench-peers capacity deny loadtest loadtest-programs loadtest-sample install clean
+.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-generator bench-journal bench-live-peers bench-rtp bench-selftest bench-serve soak soak-ci soak-faults bench-peers capacity deny loadtest loadtest-programs loadtest-sample check-deploy install clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 AIRCHECK ?= cargo run --locked --release --quiet --bin aircheck --
@@ -117,6 +117,10 @@ train-activity: setup ## trains the speech/music model anew (1.4 GB of packages,
 deny: ## licences, bans and sources of all dependencies with cargo-deny (installed when missing: slow)
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny check licenses bans sources
+
+check-deploy: ## what is in deploy/, as far as this machine can try it: the unit, and a root that cannot be written
+	cargo build --locked --bin aircheck
+	@scripts/check-deploy.sh
 
 install: ## installs the program for this user
 	cargo install --locked --path server

@@ -10,5 +10,6 @@ pub mod event;
 pub mod lane;
 pub mod latency;
 pub mod operator;
+pub mod pulse;
 pub mod time;
 pub mod worker;

@@ -13,6 +13,7 @@ use crossbeam::sync::{Parker, Unparker};
 
 use crate::audio::Block;
 use crate::lane::{LaneConfig, LaneReceiver, LaneSender, lane};
+use crate::pulse::Pulse;
 
 /// Feeds that may wait to be taken up by a worker.
 const MAILBOX_FEEDS: usize = 64;
@@ -39,6 +40,7 @@ struct Pinned {
 struct Shared {
     mailbox: ArrayQueue<Pinned>,
     stop: AtomicBool,
+    pulse: Pulse,
 }
 
 /// A running worker. Dropping it stops it once its lanes are closed and empty.
@@ -51,8 +53,11 @@ pub struct Worker {
 impl Worker {
     /// Starts a worker thread called `name`.
     pub fn spawn(name: &str) -> io::Result<Self> {
-        let shared =
-            Arc::new(Shared { mailbox: ArrayQueue::new(MAILBOX_FEEDS), stop: AtomicBool::new(false) });
+        let shared = Arc::new(Shared {
+            mailbox: ArrayQueue::new(MAILBOX_FEEDS),
+            stop: AtomicBool::new(false),
+            pulse: Pulse::default(),
+        });
         let parker = Parker::new();
         let unparker = parker.unparker().clone();
         let of_thread = Arc::clone(&shared);
@@ -73,6 +78,18 @@ impl Worker {
         self.unparker.unpark();
         Ok(sender)
     }
+
+    /// Asks for a sign of life. Waits for nothing.
+    pub fn ask(&self) {
+        self.shared.pulse.ask();
+        self.unparker.unpark();
+    }
+
+    /// Whether it came round since it was asked: it does with work as without.
+    #[must_use]
+    pub fn has_answered(&self) -> bool {
+        self.shared.pulse.is_answered()
+    }
 }
 
 impl Drop for Worker {
@@ -89,6 +106,7 @@ impl Drop for Worker {
 fn run(shared: &Shared, parker: &Parker) {
     let mut feeds: Vec<Pinned> = Vec::new();
     loop {
+        shared.pulse.answer();
         while let Some(pinned) = shared.mailbox.pop() {
             feeds.push(pinned);
         }

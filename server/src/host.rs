@@ -39,6 +39,17 @@ impl Host {
         self.workers.get(idx)
     }
 
+    /// Asks each worker for a sign of life. Waits for nothing.
+    pub fn ask(&self) {
+        self.workers.iter().for_each(Worker::ask);
+    }
+
+    /// Whether all of them came round since.
+    #[must_use]
+    pub fn has_answered(&self) -> bool {
+        self.workers.iter().all(Worker::has_answered)
+    }
+
     /// The recognisers.
     pub(crate) const fn pool(&self) -> Option<&RecogniserPool> {
         self.pool.as_ref()

@@ -8,9 +8,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use server::cli::Cli;
 use server::commands;
+use server::telemetry::log;
 use tikv_jemallocator::Jemalloc;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
 /// Gives memory back that a hundred threads fragmented, which the system's does not (ADR 13).
 #[global_allocator]
@@ -18,7 +17,7 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log_to_stderr(cli.verbose);
+    log::install(cli.log_format, cli.verbose);
     match commands::run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -27,20 +26,4 @@ fn main() -> ExitCode {
             failure.exit_code()
         }
     }
-}
-
-fn log_to_stderr(verbose: u8) {
-    let level = match verbose {
-        0 => LevelFilter::WARN,
-        1 => LevelFilter::INFO,
-        _ => LevelFilter::DEBUG,
-    };
-    let filter = EnvFilter::builder().with_default_directive(level.into()).with_env_var("AIRCHECK_LOG");
-    let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
-        && io::IsTerminal::is_terminal(&io::stderr());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter.from_env_lossy())
-        .with_writer(io::stderr)
-        .with_ansi(colour)
-        .init();
 }

@@ -23,6 +23,22 @@ pub enum GapReason {
     Journal,
 }
 
+impl GapReason {
+    /// As in events.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Overload => "overload",
+            Self::Loss => "loss",
+            Self::Undecodable => "undecodable",
+            Self::Disconnect => "disconnect",
+            Self::Crash => "crash",
+            Self::RecogniserFailed => "recogniser_failed",
+            Self::Journal => "journal",
+        }
+    }
+}
+
 /// A stretch that was not (fully) analysed, as it travels with the blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {

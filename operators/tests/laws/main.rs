@@ -3,6 +3,7 @@
 
 mod broken;
 mod law;
+mod pilot_tone;
 mod signal;
 mod utterances;
 

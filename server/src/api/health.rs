@@ -30,10 +30,17 @@ pub(super) struct Readiness {
     feeds: std::collections::BTreeMap<String, usize>,
 }
 
-/// Whether the process answers.
-#[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, body = String)))]
-pub(super) async fn livez() -> &'static str {
-    "ok\n"
+/// Whether the service lives: its journal, its hub, its workers and its sockets give signs of life.
+#[utoipa::path(get, path = "/livez", tag = "health",
+    responses((status = 200, body = String), (status = 503, description = "something is stuck", body = String)))]
+pub(super) async fn livez(State(app): State<App>) -> (StatusCode, String) {
+    match app.vitals.stuck().as_slice() {
+        [] => (StatusCode::OK, "ok\n".to_owned()),
+        stuck => {
+            let lines = stuck.iter().map(|stuck| format!("{stuck}\n")).collect();
+            (StatusCode::SERVICE_UNAVAILABLE, lines)
+        }
+    }
 }
 
 /// Whether the service does its work.
@@ -66,6 +73,7 @@ pub(super) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readines
     responses((status = 200, content_type = "text/plain; version=0.0.4", body = String)))]
 pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
     telemetry::journal(&app.journal.state());
+    telemetry::resources(&app.journal);
     let feeds: BTreeSet<String> =
         app.feeds.list().into_iter().map(|view| view.spec.name.to_string()).collect();
     let text = telemetry::render(&app.metrics, |feed| feeds.contains(feed));

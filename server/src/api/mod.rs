@@ -29,7 +29,7 @@ use utoipa_axum::routes;
 use crate::config::{Role, Tokens};
 use crate::journal::Journal;
 use crate::publish::Hub;
-use crate::service::{Docks, Feeds, Reception};
+use crate::service::{Docks, Feeds, Reception, Vitals};
 use auth::{Guard, authorise, check_listen};
 pub use door::serve;
 use listen::ListenState;
@@ -55,6 +55,8 @@ pub struct Service {
     pub readers: Arc<Readers>,
     /// Places of clients that follow events.
     pub event_clients: Arc<Semaphore>,
+    /// Whether it lives.
+    pub vitals: Vitals,
     /// Metrics of this process.
     pub metrics: PrometheusHandle,
     /// `true` when the service ends: streams end too.

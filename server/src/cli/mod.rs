@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use engine::event::LoudnessProfile;
 
+use crate::telemetry::log::LogFormat;
 pub use client::{
     EventsCommand, FeedAddArgs, FeedArgs, FeedsCommand, ReplayArgs, SearchArgs, ServerArgs, WhichEvents,
 };
@@ -34,6 +35,9 @@ pub struct Cli {
     /// Log more to stderr: -v what happens, -vv everything. AIRCHECK_LOG takes filters such as `server=debug`.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// How a line of the log looks. Of one kind and feed at most ten come at once, then one each 10 s.
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value = "text", env = "AIRCHECK_LOG_FORMAT")]
+    pub log_format: LogFormat,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -56,6 +60,8 @@ pub enum Command {
     Events(EventsCommand),
     /// Search what was said in the feeds of a running service.
     Search(SearchArgs),
+    /// Ask a running service whether it does its work: for the health check of a container, or of a person.
+    Health(ServerArgs),
     /// Check the model, measure this machine, and say how many feeds fit on it.
     Doctor(DoctorArgs),
     /// List, fetch and check speech models.

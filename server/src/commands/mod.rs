@@ -30,6 +30,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Feeds(command) => client::feeds(&command),
         Command::Events(command) => client::events(&command),
         Command::Search(args) => client::search(&args),
+        Command::Health(args) => client::health(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Models(command) => models::run(&command),
         Command::Config(command) => config::run(&command),

@@ -23,7 +23,9 @@ use crate::host::Host;
 use crate::journal::{Journal, JournalConfig, Opening, Retention};
 use crate::publish::Hub;
 use crate::recognise::{PoolConfig, measure};
-use crate::service::{Feeds, Footing, Ground, Lobby, Overview};
+use crate::service::{
+    Feeds, Footing, Ground, Lobby, Notify, Overview, State, Vitals, VitalsConfig, of_service, watchdog,
+};
 use crate::telemetry;
 
 /// Of the time that ending may take, what is for the rest of it.
@@ -49,12 +51,15 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let listener = listener.map_err(|e| Failure::Runtime(format!("cannot listen on {address}: {e}")))?;
     let address = listener.local_addr().map_err(Failure::runtime)?;
     let (ending, of_ending) = watch::channel(false);
-    let app = start(&config, &runtime, of_ending)?;
+    let notify = Arc::new(Notify::from_environment());
+    let app = start(&config, &runtime, of_ending, &notify)?;
     let serving = runtime.spawn(api::serve(listener, Arc::clone(&app)));
     // Whoever hears that it is ready may send a signal at once.
     let signals = runtime.block_on(async { Signals::new() });
     say_ready(address, &app, began.elapsed());
-    runtime.block_on(attend(args, &app, signals));
+    notify.ready();
+    runtime.block_on(attend(args, &app, signals, &notify));
+    notify.stopping();
     let drain = Duration::from_secs(config.server.drain_secs).saturating_sub(REST);
     let left = end(&app, drain);
     ending.send_replace(true);
@@ -108,7 +113,12 @@ fn runtime() -> Result<Runtime, Failure> {
 }
 
 /// Opens and starts everything but the door.
-fn start(config: &Arc<Config>, runtime: &Runtime, ending: watch::Receiver<bool>) -> Result<App, Failure> {
+fn start(
+    config: &Arc<Config>,
+    runtime: &Runtime,
+    ending: watch::Receiver<bool>,
+    notify: &Arc<Notify>,
+) -> Result<App, Failure> {
     let metrics = telemetry::install().map_err(Failure::runtime)?;
     runtime.spawn(telemetry::upkeep(metrics.clone()));
     let (host, language) = host(config)?;
@@ -120,21 +130,13 @@ fn start(config: &Arc<Config>, runtime: &Runtime, ending: watch::Receiver<bool>)
     let (journal, opening) =
         Journal::open(journal_config(config, path), Arc::clone(&hub)).map_err(Failure::runtime)?;
     let journal = Arc::new(journal);
-    let note = match &opening {
-        Opening::Damaged { moved_to, reason } => {
-            Some(format!("the journal was damaged ({reason}), and is now {}", moved_to.display()))
-        }
-        Opening::Fresh | Opening::Resumed { .. } => None,
-    };
-    if let Some(note) = &note {
-        tracing::error!("{note}");
-    }
+    let host = Arc::new(host);
     let footing = Footing {
-        host: Arc::new(host),
+        host: Arc::clone(&host),
         language,
         hub: Arc::clone(&hub),
         journal: Arc::clone(&journal),
-        journal_note: note,
+        journal_note: damage(&opening),
         overview,
     };
     let ground = Ground::new(footing, runtime.handle());
@@ -143,6 +145,10 @@ fn start(config: &Arc<Config>, runtime: &Runtime, ending: watch::Receiver<bool>)
     let feeds =
         Feeds::start(Arc::clone(config), &state_dir, Arc::clone(&ground)).map_err(Failure::runtime)?;
     let feeds = Arc::new(feeds);
+    let vital = of_service(Arc::clone(&journal), Arc::clone(&hub), host, runtime.handle().clone());
+    let told_of = Arc::clone(&feeds);
+    let vitals = VitalsConfig::new(watchdog(), Arc::clone(notify));
+    let vitals = Vitals::start(vital, vitals, move || in_a_line(&told_of)).map_err(Failure::runtime)?;
     let reception = Arc::new(Lobby::new(ground, Arc::clone(&feeds)));
     let readers = Arc::new(Readers::new(Arc::clone(&journal)));
     let tokens = RwLock::new(Arc::new(tokens(config)?));
@@ -156,9 +162,18 @@ fn start(config: &Arc<Config>, runtime: &Runtime, ending: watch::Receiver<bool>)
         journal,
         readers,
         event_clients,
+        vitals,
         metrics,
         ending,
     }))
+}
+
+/// What was wrong with the journal, if anything; said once.
+fn damage(opening: &Opening) -> Option<String> {
+    let Opening::Damaged { moved_to, reason } = opening else { return None };
+    let note = format!("the journal was damaged ({reason}), and is now {}", moved_to.display());
+    tracing::error!("{note}");
+    Some(note)
 }
 
 fn tokens(config: &Config) -> Result<Tokens, Failure> {
@@ -200,6 +215,14 @@ fn journal_config(config: &Config, path: PathBuf) -> JournalConfig {
     }
 }
 
+/// How the feeds are, for `systemctl status`.
+fn in_a_line(feeds: &Feeds) -> String {
+    let all = feeds.list();
+    let n_live = all.iter().filter(|view| matches!(view.status.state, State::Live | State::Silent)).count();
+    let ending = if feeds.is_ending() { "ending, " } else { "" };
+    format!("{ending}{n_live} of {} feeds live", all.len())
+}
+
 fn say_ready(address: SocketAddr, app: &App, after: Duration) {
     let n_feeds = app.feeds.list().len();
     tracing::info!("ready after {after:.1?}: http://{address}, {n_feeds} feeds");
@@ -223,7 +246,7 @@ impl Signals {
 }
 
 /// Waits for the end; reloads meanwhile.
-async fn attend(args: &ServeArgs, app: &App, signals: io::Result<Signals>) {
+async fn attend(args: &ServeArgs, app: &App, signals: io::Result<Signals>, notify: &Notify) {
     let Signals { mut interrupt, mut terminate, mut hangup } = match signals {
         Ok(signals) => signals,
         Err(error) => {
@@ -235,7 +258,11 @@ async fn attend(args: &ServeArgs, app: &App, signals: io::Result<Signals>) {
         tokio::select! {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
-            _ = hangup.recv() => reload(args, app).await,
+            _ = hangup.recv() => {
+                notify.reloading();
+                reload(args, app).await;
+                notify.ready();
+            }
         }
     }
     tokio::spawn(async move {

@@ -175,7 +175,7 @@ fn whole(mut failures: Vec<(String, Failure)>, n_feeds: NonZeroUsize) -> Result<
         return failures.pop().map_or(Ok(()), |(_, failure)| Err(failure));
     }
     for (feed, failure) in &failures {
-        tracing::error!("feed {feed}: {}", failure.message());
+        tracing::error!(feed = %feed, "{}", failure.message());
     }
     match failures.len() {
         0 => Ok(()),

@@ -165,6 +165,25 @@ impl Journal {
         self.waiting.barrier(patience)
     }
 
+    /// Asks its writer for a sign of life. Waits for nothing.
+    pub fn ask(&self) {
+        self.waiting.ask();
+    }
+
+    /// Whether the writer came round since it was asked. It does while the disk refuses; not while it waits for a disk that
+    /// neither takes nor refuses, nor for whoever it shows events to.
+    #[must_use]
+    pub fn has_answered(&self) -> bool {
+        self.waiting.pulse.is_answered()
+    }
+
+    /// Bytes that the disk still has for it. `None`: nobody can say.
+    #[must_use]
+    pub fn free_bytes(&self) -> Option<u64> {
+        let disk = rustix::fs::statvfs(&self.path).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
     /// Takes nothing more, writes what waits, and ends. Takes 5 s at most where the disk does not take it.
     pub fn close(self) {}
 }

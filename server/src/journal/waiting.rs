@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::queue::ArrayQueue;
 use crossbeam::sync::Unparker;
+use engine::pulse::Pulse;
 use engine::time::Span;
 
 use crate::publish::Record;
@@ -52,6 +53,8 @@ pub(super) struct Waiting {
     settled: Condvar,
     closing: AtomicBool,
     writer: Unparker,
+    /// Of the writer.
+    pub(super) pulse: Pulse,
 }
 
 impl Waiting {
@@ -66,7 +69,14 @@ impl Waiting {
             settled: Condvar::new(),
             closing: AtomicBool::new(false),
             writer,
+            pulse: Pulse::default(),
         }
+    }
+
+    /// Asks the writer for a sign of life.
+    pub(super) fn ask(&self) {
+        self.pulse.ask();
+        self.writer.unpark();
     }
 
     /// Takes an event. Never waits for the disk. `false`: the journal is closed.

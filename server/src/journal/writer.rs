@@ -90,6 +90,7 @@ impl Writer {
     /// Works until the journal is closed and everything is written.
     pub(super) fn run(mut self) {
         loop {
+            self.waiting.pulse.answer();
             let is_closing = self.waiting.is_closing();
             self.gather();
             if !self.work.hand.events.is_empty() {
@@ -195,6 +196,8 @@ impl Writer {
         let until = Instant::now() + pause;
         let was_closing = self.waiting.is_closing();
         while Instant::now() < until && self.waiting.is_closing() == was_closing {
+            // A disk that is full is no reason to lose what waits for it.
+            self.waiting.pulse.answer();
             self.parker.park_deadline(until);
         }
     }

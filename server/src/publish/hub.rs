@@ -23,6 +23,9 @@ pub struct Published {
 pub trait Witness: Send + Sync {
     /// Takes note of an event.
     fn saw(&self, published: &Published);
+
+    /// Takes every lock that [`Self::saw`] takes, for a moment.
+    fn probe(&self) {}
 }
 
 /// See the module. Called by the journal after a commit, and by feeds for what is ephemeral.
@@ -56,6 +59,12 @@ impl Hub {
         self.witnesses.iter().for_each(|witness| witness.saw(&published));
         // Nobody watches: nothing is lost, it is in the journal.
         let _ = self.readers.send(published);
+    }
+
+    /// Takes every lock that publishing takes, for a moment: returns where events can be shown.
+    pub fn probe(&self) {
+        self.witnesses.iter().for_each(|witness| witness.probe());
+        drop(self.subscribe());
     }
 
     /// Everything published from now on. A reader that is too far behind gets `Lagged`.

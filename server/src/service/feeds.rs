@@ -303,7 +303,7 @@ impl Feeds {
             unfinished(std::slice::from_ref(&running), SETTLE);
             running.control.cut();
             if running.thread.join().is_err() {
-                tracing::error!("feed {name}: its thread panicked");
+                tracing::error!(feed = name.as_str(), "its thread panicked");
             }
             self.ground.overview.down(name.as_str(), why);
         }

@@ -153,6 +153,11 @@ impl Witness for Overview {
             lock(&view).saw(record);
         }
     }
+
+    fn probe(&self) {
+        let views: Vec<_> = self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        views.iter().for_each(|view| drop(lock(view)));
+    }
 }
 
 /// Counts that become known without an event.

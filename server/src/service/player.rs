@@ -117,7 +117,7 @@ pub(super) fn play(plan: &Plan, ground: &Ground, control: &Control, parker: &Par
         if began.elapsed() >= GOOD_RUN {
             wait = AGAIN.0;
         }
-        tracing::warn!("feed {}: {why}; again in {wait:?}", plan.name);
+        tracing::warn!(feed = plan.name.as_str(), "{why}; again in {wait:?}");
         ground.overview.down(plan.name.as_str(), &why);
         let due = Instant::now() + wait;
         while !control.is_over() && Instant::now() < due {
@@ -214,7 +214,7 @@ fn listen(plan: &Plan, ground: &Ground, control: &Control, run: &mut FeedRun) ->
         Ok(()) => Ok(()),
         // A file that cannot be read now is no better in a second; what was read of it is published.
         Err(PumpError::Ingest(error)) if is_local => {
-            tracing::warn!("feed {}: {error}", plan.name);
+            tracing::warn!(feed = plan.name.as_str(), "{error}");
             Ok(())
         }
         Err(error) => Err(error.to_string()),

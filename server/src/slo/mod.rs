@@ -121,6 +121,9 @@ impl Indicator {
 /// 1 where the newest audio of a feed is too old, else 0.
 const STALE: &str = "aircheck:stale:bool";
 
+/// Where it says what to do about an alert: a page for each, in this repository.
+const RUNBOOKS: &str = "docs/runbooks";
+
 /// The rules as a file for Prometheus.
 #[must_use]
 pub fn rules(config: &Config) -> String {
@@ -184,6 +187,7 @@ fn group(text: &mut String, slo: &SloConfig, indicator: Indicator) {
         let _ = write!(text, "      - alert: {}\n        expr: {}\n", indicator.alert(), quoted(&expr));
         let _ = write!(text, "        labels:\n          severity: {severity}\n          window: {long}\n");
         let _ = write!(text, "        annotations:\n          summary: {}\n", quoted(&summary));
+        let _ = writeln!(text, "          runbook: {RUNBOOKS}/{}.md", indicator.alert());
     }
 }
 

@@ -59,11 +59,21 @@ pub enum Metric {
     JournalVisible,
     /// Connections to the service that were closed because too many were there.
     TurnedAway,
+    /// Audio in gaps by their reason.
+    GapReason,
+    /// Bytes that the disk of the journal still has.
+    JournalFree,
+    /// When the process started.
+    StartTime,
+    /// Memory that the process takes, its recognisers apart.
+    Resident,
+    /// 1 for a part of the service that answers.
+    VitalState,
 }
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 32] = [
         Self::EventLatency,
         Self::DeadlinesMissed,
         Self::StageWait,
@@ -91,6 +101,11 @@ impl Metric {
         Self::JournalCommit,
         Self::JournalVisible,
         Self::TurnedAway,
+        Self::GapReason,
+        Self::JournalFree,
+        Self::StartTime,
+        Self::Resident,
+        Self::VitalState,
     ];
 
     /// As Prometheus knows it.
@@ -124,6 +139,11 @@ impl Metric {
             Self::JournalCommit => "aircheck_journal_commit_seconds",
             Self::JournalVisible => "aircheck_journal_visible_seconds",
             Self::TurnedAway => "aircheck_connections_turned_away_total",
+            Self::GapReason => "aircheck_gap_seconds",
+            Self::JournalFree => "aircheck_journal_free_bytes",
+            Self::StartTime => "aircheck_start_time_seconds",
+            Self::Resident => "aircheck_resident_memory_bytes",
+            Self::VitalState => "aircheck_vital_state",
         }
     }
 
@@ -159,6 +179,11 @@ impl Metric {
             Self::TurnedAway => {
                 "connections closed because too many were there: new ones, or those that only waited"
             }
+            Self::GapReason => "audio in gaps that were told, by reason",
+            Self::JournalFree => "what the disk of the journal still has",
+            Self::StartTime => "when the process started, since 1970",
+            Self::Resident => "memory of the process, its recognisers apart",
+            Self::VitalState => "1 for a part of the service that answers, 0 for one that is stuck",
         }
     }
 

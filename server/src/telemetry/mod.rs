@@ -1,7 +1,9 @@
 //! Metrics for Prometheus: what each feed promised and had, what became of its audio, its state. Names are in one enum;
-//! durations in seconds, audio in seconds, as gauges where they only rise by parts of one.
+//! durations in seconds, audio in seconds, as gauges where they only rise by parts of one. And the log.
 
+pub mod log;
 mod metric;
+mod process;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,7 +11,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use engine::continuity::Conservation;
-use engine::event::{Body, EventKind, FeedState};
+use engine::event::{Body, EventKind, FeedState, GapReport};
 use engine::time::MediaTime;
 use metrics::{Counter, Gauge, Histogram, Label, counter, gauge};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
@@ -17,6 +19,7 @@ use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandl
 use crate::journal::{Health, JournalState, Quantiles};
 use crate::publish::{Record, Sink};
 pub use metric::Metric;
+pub use process::{resources, vital};
 
 /// Bounds of the buckets of latencies, s: every budget is one.
 const BUCKETS: [f64; 16] =
@@ -31,6 +34,7 @@ const UPKEEP: Duration = Duration::from_secs(5);
 pub fn install() -> Result<PrometheusHandle, BuildError> {
     let handle = PrometheusBuilder::new().set_buckets(&BUCKETS)?.install_recorder()?;
     Metric::ALL.into_iter().for_each(Metric::describe);
+    process::started();
     Ok(handle)
 }
 
@@ -64,6 +68,7 @@ fn feed_of(line: &str) -> Option<&str> {
 pub fn serve(address: SocketAddr) -> Result<(), BuildError> {
     PrometheusBuilder::new().with_http_listener(address).set_buckets(&BUCKETS)?.install()?;
     Metric::ALL.into_iter().for_each(Metric::describe);
+    process::started();
     Ok(())
 }
 
@@ -200,7 +205,16 @@ impl Telemetry {
                 self.degrade_level.set(f64::from(engine.step));
             }
             Body::Heartbeat(beat) => self.lag.set(beat.lag_ms as f64 / 1e3),
+            Body::Gap(gap) => self.gap(gap),
             _ => {}
+        }
+    }
+
+    fn gap(&self, gap: &GapReport) {
+        let labels = self.labels(&[("reason", gap.reason.name())]);
+        let secs = gap.frames as f64 / f64::from(self.rate_hz.max(1));
+        if self.rate_hz > 0 {
+            gauge!(Metric::GapReason.name(), labels).increment(secs);
         }
     }
 

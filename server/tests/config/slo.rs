@@ -50,7 +50,7 @@ fn expect(out: &mut String, minute: u32, alert: &str, labels: &str, summary: &st
         let summary = summary.replace("RATE", rate).replace("WINDOW", window);
         let _ = write!(
             out,
-            "          - exp_labels: {{{labels}}}\n            exp_annotations: {{summary: \"{summary}\"}}\n"
+            "          - exp_labels: {{{labels}}}\n            exp_annotations: {{summary: \"{summary}\", runbook: docs/runbooks/{alert}.md}}\n"
         );
     }
 }

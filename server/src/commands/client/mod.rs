@@ -2,6 +2,7 @@
 
 mod events;
 mod feeds;
+mod health;
 mod search;
 
 use std::future::Future;
@@ -34,6 +35,11 @@ pub(super) fn events(command: &EventsCommand) -> Result<(), Failure> {
 /// `aircheck search`.
 pub(super) fn search(args: &SearchArgs) -> Result<(), Failure> {
     wait(search::run(args))
+}
+
+/// `aircheck health`.
+pub(super) fn health(args: &ServerArgs) -> Result<(), Failure> {
+    wait(health::run(args))
 }
 
 fn wait(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
@@ -135,7 +141,7 @@ async fn whole(response: hyper::Response<Incoming>) -> Result<Vec<u8>, Failure> 
 fn refused(status: StatusCode, text: &str) -> Failure {
     let problem: Option<serde_json::Value> = serde_json::from_str(text).ok();
     let detail = problem.as_ref().and_then(|problem| problem.get("detail")?.as_str());
-    let message = detail.map_or_else(|| format!("the service answers {status}"), str::to_owned);
+    let message = detail.map_or_else(|| format!("the service answers {status}: {}", printable(text.trim())), str::to_owned);
     if status == StatusCode::UNAUTHORIZED {
         return Failure::Usage(format!("{message} (--token or AIRCHECK_TOKEN)"));
     }
