@@ -4,7 +4,6 @@
 mod tone;
 
 use std::f32::consts::TAU;
-use std::time::Instant;
 
 use engine::audio::{Block, Format};
 use engine::operator::Operator;
@@ -18,6 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let format = Format::new(SampleRate::new(RATE_HZ as u32)?, 1)?;
     let mut pilot = PilotTone::new(format, PilotToneConfig { hz: 1_000.0, share_min: 0.3 })?;
     let mut block = Block::spare(format, BLOCK_FRAMES);
+    let now = block.received_at();
     // Four seconds of noise, with the tone from the second to the third.
     let mut noise = 1_u32;
     for start in (0..4 * RATE_HZ).step_by(BLOCK_FRAMES) {
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 0.05 * hiss + if frame_idx / RATE_HZ == 1 { 0.1 * tone } else { 0.0 }
             })
             .collect();
-        block.restart(MediaTime::ZERO, start as u64, Instant::now());
+        block.restart(MediaTime::ZERO, start as u64, now);
         block.extend_planar(&[&samples]);
         pilot.push(&block, &mut |turn: &Turn| {
             let what = if turn.is_there { "comes" } else { "goes" };
