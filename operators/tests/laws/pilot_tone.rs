@@ -42,7 +42,9 @@ fn turns(signal: &Audio) -> Vec<(bool, u64)> {
     let (mut start, mut turns) = (None, Vec::new());
     signal.each(&mut || BLOCK_FRAMES, &mut |block, _| {
         let start = *start.get_or_insert(block.time_of(0));
-        pilot.push(block, &mut |turn: &Turn| turns.push((turn.is_there, turn.proof.saturating_sub(start).as_millis())));
+        pilot.push(block, &mut |turn: &Turn| {
+            turns.push((turn.is_there, turn.proof.saturating_sub(start).as_millis()))
+        });
     });
     turns
 }

@@ -36,7 +36,14 @@ pub struct Cli {
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// How a line of the log looks. Of one kind and feed at most ten come at once, then one each 10 s.
-    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value = "text", env = "AIRCHECK_LOG_FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "text",
+        env = "AIRCHECK_LOG_FORMAT"
+    )]
     pub log_format: LogFormat,
     /// What to do.
     #[command(subcommand)]

@@ -147,7 +147,9 @@ mod tests {
         let second = Some(Duration::from_secs(1));
         assert_eq!(within(Some("1000000"), None, 7), second);
         assert_eq!(within(Some("1000000"), Some("7"), 7), second);
-        for (usec, of) in [(None, None), (Some("1000000"), Some("8")), (Some("0"), None), (Some("soon"), None)] {
+        for (usec, of) in
+            [(None, None), (Some("1000000"), Some("8")), (Some("0"), None), (Some("soon"), None)]
+        {
             assert_eq!(within(usec, of, 7), None, "{usec:?} {of:?}");
         }
     }

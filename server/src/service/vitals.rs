@@ -200,7 +200,12 @@ pub fn of_service(
     runtime: Handle,
 ) -> Vec<Box<dyn Vital>> {
     let sockets = Sockets { runtime, pulse: Arc::default() };
-    vec![Box::new(journal), Box::new(Showing { hub, pulse: Pulse::default() }), Box::new(host), Box::new(sockets)]
+    vec![
+        Box::new(journal),
+        Box::new(Showing { hub, pulse: Pulse::default() }),
+        Box::new(host),
+        Box::new(sockets),
+    ]
 }
 
 impl Vital for Arc<Journal> {

@@ -45,7 +45,10 @@ fn prometheus_takes_them_and_they_open_when_they_should() {
     promtool(&["test", "rules", "aircheck-operations.test.yml"]);
     let tests = read("deploy/prometheus/aircheck-operations.test.yml");
     for (alert, _) in alerts(&read(OPERATIONS)) {
-        assert!(tests.contains(&format!("alertname: {alert}\n        exp_alerts:")), "{alert} has no test that opens it");
+        assert!(
+            tests.contains(&format!("alertname: {alert}\n        exp_alerts:")),
+            "{alert} has no test that opens it"
+        );
     }
 }
 
@@ -75,7 +78,14 @@ fn each_alert_has_its_page_and_each_page_its_alert() {
     assert_eq!(with_alert, pages);
     for page in &pages {
         let text = read(&format!("docs/runbooks/{page}"));
-        let parts = ["# Aircheck", "## What it means", "## What users notice", "## How to look", "## What to do", "## How it ends"];
+        let parts = [
+            "# Aircheck",
+            "## What it means",
+            "## What users notice",
+            "## How to look",
+            "## What to do",
+            "## How it ends",
+        ];
         for part in parts {
             assert!(text.contains(part), "{page} lacks {part:?}");
         }

@@ -45,7 +45,14 @@ fn nothing_that_is_measured_is_left_out() {
     let dashboard = dashboard();
     let drawn: BTreeSet<&str> = expressions(&dashboard).iter().flat_map(|(_, expr)| names(expr)).collect();
     // Others may come before they are drawn; what a station looks at first may not go.
-    for metric in [Metric::State, Metric::Coverage, Metric::Lag, Metric::GapReason, Metric::RecogniserState, Metric::VitalState] {
+    for metric in [
+        Metric::State,
+        Metric::Coverage,
+        Metric::Lag,
+        Metric::GapReason,
+        Metric::RecogniserState,
+        Metric::VitalState,
+    ] {
         assert!(drawn.contains(metric.name()), "{metric:?}");
     }
     let of_latency = format!("{}_bucket", Metric::EventLatency.name());
@@ -66,7 +73,8 @@ fn prometheus_understands_every_expression() {
     let file = folder.path().join("rules.yml");
     fs::write(&file, rules).unwrap();
     let mut checking = Command::new("promtool");
-    let output = checking.args(["check", "rules"]).arg(&file).output().expect("promtool is installed (make setup)");
+    let output =
+        checking.args(["check", "rules"]).arg(&file).output().expect("promtool is installed (make setup)");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 

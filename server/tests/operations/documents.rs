@@ -38,7 +38,10 @@ fn names_are_found_and_unknown_ones_are_seen() {
     assert_eq!(names(expr), ["aircheck_lag_seconds", "aircheck:stale:bool"]);
     assert!(is_known("aircheck_event_latency_seconds_bucket", ""));
     assert!(is_known("aircheck:stale:bool", "      - record: aircheck:stale:bool\n"));
-    assert!(!is_known("aircheck_lag_minutes", "") && !is_known("aircheck:fresh:bool", "- record: aircheck:stale:bool"));
+    assert!(
+        !is_known("aircheck_lag_minutes", "")
+            && !is_known("aircheck:fresh:bool", "- record: aircheck:stale:bool")
+    );
 }
 
 #[test]
@@ -61,7 +64,9 @@ fn unit_container_and_example_configuration_agree() {
     let value = |key: &str| unit.lines().find_map(|line| line.strip_prefix(&format!("{key}="))).unwrap();
     assert_eq!(value("Type"), "notify");
     assert!(value("TimeoutStopSec").parse::<u64>().unwrap() > config.server.drain_secs);
-    assert!(value("LimitNOFILE").parse::<usize>().unwrap() > config.limits.connections + 2 * config.limits.feeds);
+    assert!(
+        value("LimitNOFILE").parse::<usize>().unwrap() > config.limits.connections + 2 * config.limits.feeds
+    );
     let state = config.state_dir().unwrap();
     assert_eq!(state.to_str().unwrap(), format!("/var/lib/{}", value("StateDirectory")));
     assert!(container.contains(&format!("VOLUME [\"{}\"", state.display())), "{container}");

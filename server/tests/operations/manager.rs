@@ -18,7 +18,8 @@ fn until(socket: &UnixDatagram, what: &str) -> Vec<String> {
     let mut all = Vec::new();
     let mut bytes = [0; 1_000];
     while all.last().is_none_or(|last: &String| !last.starts_with(what)) {
-        let n = socket.recv(&mut bytes).unwrap_or_else(|error| panic!("{what} does not come: {error}; {all:?}"));
+        let n =
+            socket.recv(&mut bytes).unwrap_or_else(|error| panic!("{what} does not come: {error}; {all:?}"));
         all.push(String::from_utf8_lossy(&bytes[..n]).into_owned());
     }
     all

@@ -141,7 +141,8 @@ async fn whole(response: hyper::Response<Incoming>) -> Result<Vec<u8>, Failure> 
 fn refused(status: StatusCode, text: &str) -> Failure {
     let problem: Option<serde_json::Value> = serde_json::from_str(text).ok();
     let detail = problem.as_ref().and_then(|problem| problem.get("detail")?.as_str());
-    let message = detail.map_or_else(|| format!("the service answers {status}: {}", printable(text.trim())), str::to_owned);
+    let message = detail
+        .map_or_else(|| format!("the service answers {status}: {}", printable(text.trim())), str::to_owned);
     if status == StatusCode::UNAUTHORIZED {
         return Failure::Usage(format!("{message} (--token or AIRCHECK_TOKEN)"));
     }
