@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-generator bench-journal bench-live-peers bench-rtp bench-selftest bench-serve soak soak-ci soak-faults bench-peers capacity deny loadtest loadtest-programs loadtest-sample check-deploy install clean
+.PHONY: help captions-demo train-activity setup weights demo run test check invariants bench bench-words bench-watch bench-feeds bench-generator bench-journal bench-live-peers bench-rtp bench-selftest bench-serve soak soak-ci soak-faults bench-peers capacity deny loadtest loadtest-programs loadtest-sample check-deploy install clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 AIRCHECK ?= cargo run --locked --release --quiet --bin aircheck --
@@ -46,6 +46,9 @@ check: setup ## formatting, lints, docs, scripts, invariants: all without a warn
 
 invariants: ## the rules of the house: directions, rooms, licences, lengths, documentation
 	cargo test --locked --workspace --test invariants
+
+captions-demo: setup ## live captions beside a live stream in a headless Chromium (400 MB, installed where missing): a screenshot, and a verdict
+	@scripts/captions-browser.sh
 
 bench: ## benchmarks, each beside what one would use instead
 	cargo bench --locked -p aircheck-benches

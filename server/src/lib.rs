@@ -4,6 +4,7 @@
 
 pub mod api;
 mod bridge;
+pub mod captions;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::cli::AnalysisArgs;
 use crate::publish::Sink;
-use crate::sinks::{Captions, Ndjson, Paint, SubtitleFormat, Subtitles, TranscriptText};
+use crate::sinks::{Captions, Ndjson, Paint, Podcast, SubtitleFormat, Subtitles, TranscriptText};
 use crate::summary::Summary;
 
 /// Columns assumed where the terminal does not say.
@@ -83,6 +83,9 @@ impl Outputs {
                 let subtitles = Subtitles::new(create(path)?, format).map_err(|e| failed(path, e))?;
                 own.push(Box::new(subtitles));
             }
+        }
+        if let Some(path) = &args.podcast {
+            own.push(Box::new(Podcast::new(create(path)?).map_err(|e| failed(path, e))?));
         }
         if let Some(path) = &args.transcript {
             own.push(Box::new(TranscriptText::new(create(path)?)));

@@ -79,6 +79,7 @@ pub fn pump(
             Step::Metadata(metadata) => pump.state(audio, metadata),
             Step::Marker(span, marker) => pump.run.state(Event::new(span, audio.position(), marker)),
             Step::Wall(wall) => pump.run.heard_at(audio.position(), wall),
+            Step::Anchor(anchor) => pump.run.anchored(audio.position(), anchor),
             Step::Feed(feed) => pump.state(audio, feed),
             Step::Endpoint => {
                 pump.endpoint(spare);

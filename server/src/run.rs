@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use crate::feed::FeedConsumer;
 use crate::host::Host;
+use crate::ingest::Anchor;
 use crate::publish::{FeedIdentity, Item, Passage, Post, Publisher, Recorder, Seen, Sink, Tally, WallClock};
 use crate::recognise::{Entry, Listener, RecogniserPool, Refused, Seat};
 
@@ -163,6 +164,11 @@ impl FeedRun {
     /// What follows `position` was heard at `wall`, says the source.
     pub fn heard_at(&self, position: MediaTime, wall: Timestamp) {
         self.post.see(Seen::HeardAt { position, wall });
+    }
+
+    /// A segment of the source follows at `position`.
+    pub fn anchored(&self, position: MediaTime, anchor: Anchor) {
+        self.post.see(Seen::Anchored { position, anchor });
     }
 
     /// Reports frames that are not analysed.

@@ -183,13 +183,13 @@ async fn place(app: &App, text: Option<&str>) -> Result<Place, Problem> {
     Ok(Place { id, position, is_reset: false })
 }
 
-struct Followed {
-    follow: Follow,
+pub(super) struct Followed {
+    pub(super) follow: Follow,
     id: String,
     is_reset: bool,
 }
 
-async fn follow(app: &App, filter: Filter, after: Option<&str>) -> Result<Followed, Problem> {
+pub(super) async fn follow(app: &App, filter: Filter, after: Option<&str>) -> Result<Followed, Problem> {
     let seat = Arc::clone(&app.event_clients).try_acquire_owned().map_err(|_| {
         let what = "too many clients follow events (limits.event_clients)";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, what)

@@ -1,6 +1,7 @@
 //! The HTTP API: routes, who may use them, and how they are spoken to. Knows the service, decides nothing of its own.
 
 mod auth;
+mod captions;
 mod door;
 mod events;
 mod feeds;
@@ -18,7 +19,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, Uri};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Json, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::{Semaphore, watch};
@@ -26,6 +27,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::captions::Captions;
 use crate::config::{Role, Tokens};
 use crate::journal::Journal;
 use crate::publish::Hub;
@@ -53,6 +55,8 @@ pub struct Service {
     pub journal: Arc<Journal>,
     /// Readers of it.
     pub readers: Arc<Readers>,
+    /// Live captions.
+    pub captions: Arc<Captions>,
     /// Places of clients that follow events.
     pub event_clients: Arc<Semaphore>,
     /// Whether it lives.
@@ -100,6 +104,11 @@ fn router(app: App) -> Router {
         .routes(routes!(speech::search))
         .routes(routes!(health::metrics))
         .route_layer(guard(Role::Read));
+    let captions = OpenApiRouter::new()
+        .routes(routes!(captions::captions))
+        .route_layer(guard(Role::Read))
+        .route_layer(from_fn(captions::open_token))
+        .route_layer(from_fn_with_state(Arc::clone(&app), captions::share));
     let admin = OpenApiRouter::new()
         .routes(routes!(feeds::add))
         .routes(routes!(feeds::patch))
@@ -110,9 +119,10 @@ fn router(app: App) -> Router {
     let open = OpenApiRouter::new().routes(routes!(health::livez)).routes(routes!(health::readyz));
     let rates = Rates::new(&app.feeds.config().limits);
     let (router, api) =
-        OpenApiRouter::with_openapi(Api::openapi()).merge(read).merge(admin).merge(open).split_for_parts();
+        OpenApiRouter::with_openapi(Api::openapi()).merge(read).merge(captions).merge(admin).merge(open).split_for_parts();
     router
         .route("/openapi.json", axum::routing::get(move || async move { Json(api) }))
+        .route(captions::PATH, axum::routing::options(captions::preflight))
         .fallback(nothing)
         .method_not_allowed_fallback(not_so)
         .with_state(Arc::clone(&app))

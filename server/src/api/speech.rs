@@ -1,5 +1,6 @@
 //! What was said, over HTTP: transcripts and captions of the past, and search in them.
 
+use std::io::Cursor;
 use std::ops::Range;
 
 use axum::Json;
@@ -17,7 +18,7 @@ use super::events::list;
 use super::feeds::name;
 use super::problem::Problem;
 use crate::journal::{self, Said, SaidWord};
-use crate::sinks::{SubtitleFormat, Subtitles};
+use crate::sinks::{Podcast, SubtitleFormat, Subtitles};
 
 /// Most utterances of a transcript: a day of steady speech.
 const UTTERANCES_MAX: usize = 50_000;
@@ -35,6 +36,8 @@ pub(super) enum TranscriptFormat {
     Srt,
     /// WebVTT captions.
     Vtt,
+    /// JSON for podcast apps (Podcasting 2.0): phrases with their times.
+    Podcast,
 }
 
 /// Which part of what was said.
@@ -48,6 +51,12 @@ pub(super) struct TranscriptQuery {
     /// Utterances that began before this time, RFC 3339.
     #[param(value_type = Option<String>)]
     to: Option<Timestamp>,
+    /// Utterances that began at or after this media time of an epoch, ms, instead of `from`. Captions count from it.
+    from_ms: Option<u64>,
+    /// Utterances that began before this media time, ms, instead of `to`.
+    to_ms: Option<u64>,
+    /// Which epoch media times are of. Default: the newest.
+    epoch: Option<u64>,
     /// How it is written.
     #[serde(default)]
     #[param(inline)]
@@ -105,39 +114,83 @@ pub(super) async fn transcript(
     Query(query): Query<TranscriptQuery>,
 ) -> Result<Response, Problem> {
     let feed = name(&feed)?.as_str().to_owned();
-    let (from, to, of) = (query.from, query.to, feed.clone());
-    let said = app.readers.read(move |reader| reader.finals(&of, from, to, UTTERANCES_MAX)).await?;
-    let (format, content_type) = match query.format {
+    let said = query.said(&app, &feed).await?;
+    let content_type = match query.format {
         TranscriptFormat::Json => {
             let utterances = said.into_iter().map(Utterance::from).collect();
             return Ok(Json(Transcript { feed, utterances }).into_response());
         }
-        TranscriptFormat::Srt => (SubtitleFormat::Srt, "application/x-subrip; charset=utf-8"),
-        TranscriptFormat::Vtt => (SubtitleFormat::Vtt, "text/vtt; charset=utf-8"),
+        TranscriptFormat::Srt => "application/x-subrip; charset=utf-8",
+        TranscriptFormat::Vtt => "text/vtt; charset=utf-8",
+        TranscriptFormat::Podcast => "application/json",
     };
-    let captions = captions(&said, from, format).map_err(|error| {
+    let captions = captions(&query.timed(&said), query.format).map_err(|error| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("captions of feed {feed}: {error}"))
     })?;
     Ok(([(header::CONTENT_TYPE, content_type)], captions).into_response())
 }
 
-/// Captions that count from `from`, or from the beginning of the first epoch in them.
-fn captions(said: &[Said], from: Option<Timestamp>, format: SubtitleFormat) -> std::io::Result<Vec<u8>> {
+impl TranscriptQuery {
+    /// By media time of one epoch, or by wall time over all of them.
+    fn is_of_epoch(&self) -> bool {
+        self.from_ms.is_some() || self.to_ms.is_some() || self.epoch.is_some()
+    }
+
+    /// What is asked for.
+    async fn said(&self, app: &App, feed: &str) -> Result<Vec<Said>, Problem> {
+        let (of, from, to, epoch) = (feed.to_owned(), self.from, self.to, self.epoch);
+        if !self.is_of_epoch() {
+            return app.readers.read(move |reader| reader.finals(&of, from, to, UTTERANCES_MAX)).await;
+        }
+        if from.is_some() || to.is_some() {
+            return Err(Problem::wrong("from and to are wall times: not together with from_ms, to_ms and epoch"));
+        }
+        let mut said =
+            app.readers.read(move |reader| reader.finals_of_epoch(&of, epoch, UTTERANCES_MAX)).await?;
+        let asked = self.from_ms.unwrap_or(0)..self.to_ms.unwrap_or(u64::MAX);
+        said.retain(|said| asked.contains(&said.start_ms));
+        Ok(said)
+    }
+
+    /// Words of utterances at the times that captions give them: from the time asked for, or the beginning of the first epoch.
+    fn timed(&self, said: &[Said]) -> Vec<Vec<SpokenWord>> {
+        let Some(first) = said.first() else { return Vec::new() };
+        let zero = self.from.map_or_else(|| millis(first.time) - signed(first.start_ms), millis);
+        let shift = |said: &Said| {
+            if self.is_of_epoch() {
+                return -signed(self.from_ms.unwrap_or(0));
+            }
+            millis(said.time) - signed(said.start_ms) - zero
+        };
+        said.iter().map(|said| shifted(&said.words, shift(said))).collect()
+    }
+}
+
+fn shifted(words: &[SaidWord], shift: i64) -> Vec<SpokenWord> {
+    let at = |ms: u64| MediaTime::from_millis(u64::try_from(signed(ms).saturating_add(shift)).unwrap_or(0));
+    let word = |word: &SaidWord| SpokenWord {
+        text: word.text.clone(),
+        span: Span::new(at(word.start_ms), at(word.end_ms)),
+        confidence: word.confidence,
+    };
+    words.iter().map(word).collect()
+}
+
+fn captions(utterances: &[Vec<SpokenWord>], format: TranscriptFormat) -> std::io::Result<Vec<u8>> {
+    let format = match format {
+        TranscriptFormat::Srt => SubtitleFormat::Srt,
+        TranscriptFormat::Vtt => SubtitleFormat::Vtt,
+        TranscriptFormat::Json | TranscriptFormat::Podcast => {
+            let mut out = Cursor::new(Vec::new());
+            let mut podcast = Podcast::new(&mut out)?;
+            utterances.iter().try_for_each(|words| podcast.utterance(words))?;
+            podcast.close()?;
+            return Ok(out.into_inner());
+        }
+    };
     let mut out = Vec::new();
     let mut subtitles = Subtitles::new(&mut out, format)?;
-    let Some(first) = said.first() else { return Ok(out) };
-    let zero = from.map_or_else(|| millis(first.time) - signed(first.start_ms), millis);
-    for said in said {
-        let shift = millis(said.time) - signed(said.start_ms) - zero;
-        let at = |ms: u64| MediaTime::from_millis(u64::try_from(signed(ms) + shift).unwrap_or(0));
-        let word = |word: &SaidWord| SpokenWord {
-            text: word.text.clone(),
-            span: Span::new(at(word.start_ms), at(word.end_ms)),
-            confidence: word.confidence,
-        };
-        let words: Vec<SpokenWord> = said.words.iter().map(word).collect();
-        subtitles.utterance(&words)?;
-    }
+    utterances.iter().try_for_each(|words| subtitles.utterance(words))?;
     Ok(out)
 }
 

@@ -113,6 +113,9 @@ pub struct AnalysisArgs {
     /// Write captions as WebVTT.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub vtt: Option<PathBuf>,
+    /// Write the transcript as JSON for podcast apps (Podcasting 2.0).
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub podcast: Option<PathBuf>,
     /// Write events, one JSON object a line; `-` is stdout, where they go anyway when it is a pipe and no file is
     /// given.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -121,7 +124,7 @@ pub struct AnalysisArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub transcript: Option<PathBuf>,
     /// Do not recognise speech.
-    #[arg(long, conflicts_with_all = ["srt", "vtt", "transcript", "keywords", "model"])]
+    #[arg(long, conflicts_with_all = ["srt", "vtt", "podcast", "transcript", "keywords", "model"])]
     pub no_transcript: bool,
     /// Alert on these words and phrases: one a line, `#` starts a comment, `rule: phrase` names a rule.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::setup::{Apart, cores, load_speech};
 use crate::api::{self, App, Readers, Service};
+use crate::captions::Captions;
 use crate::cli::ServeArgs;
 use crate::config::{Config, Flaw, JournalConfig as JournalSpec, Tokens};
 use crate::failure::Failure;
@@ -123,7 +124,9 @@ fn start(
     runtime.spawn(telemetry::upkeep(metrics.clone()));
     let (host, language) = host(config)?;
     let overview = Arc::new(Overview::default());
-    let hub = Arc::new(Hub::new(config.limits.event_lag_max, vec![Arc::clone(&overview) as _]));
+    let captions = Arc::new(Captions::new((&config.captions).into()));
+    let witnesses = vec![Arc::clone(&overview) as _, Arc::clone(&captions) as _];
+    let hub = Arc::new(Hub::new(config.limits.event_lag_max, witnesses));
     let homeless = || Failure::Usage("state_dir is not configured, and there is no HOME".to_owned());
     let path = config.journal_path().ok_or_else(homeless)?;
     let state_dir = config.state_dir().ok_or_else(homeless)?;
@@ -138,6 +141,7 @@ fn start(
         journal: Arc::clone(&journal),
         journal_note: damage(&opening),
         overview,
+        captions: Arc::clone(&captions),
     };
     let ground = Ground::new(footing, runtime.handle());
     let ground = Arc::new(ground.map_err(Failure::runtime)?);
@@ -161,6 +165,7 @@ fn start(
         hub,
         journal,
         readers,
+        captions,
         event_clients,
         vitals,
         metrics,
@@ -287,10 +292,11 @@ async fn reload(args: &ServeArgs, app: &App) {
     }
     let old = app.feeds.config();
     let fixed = |config: &Config| {
-        (config.server.clone(), config.limits.clone(), config.journal.clone(), config.recognition.clone())
+        let Config { server, limits, journal, recognition, captions, .. } = config.clone();
+        (server, limits, journal, recognition, captions)
     };
     if fixed(&old) != fixed(&config) {
-        tracing::warn!("server, limits, journal and recognition change only at a restart");
+        tracing::warn!("server, limits, journal, recognition and captions change only at a restart");
     }
     let app = Arc::clone(app);
     let reloading = tokio::task::spawn_blocking(move || app.feeds.reload(config));

@@ -1,5 +1,6 @@
 //! The configuration of the service: one TOML file, and the same words in the API. Starts nothing.
 
+mod captions;
 mod check;
 mod feed;
 mod flaw;
@@ -22,6 +23,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use captions::CaptionsConfig;
 pub use feed::{DEFAULT_PROFILE, FeedName, FeedSpec, Pace, ParseError, Source};
 pub use flaw::{ConfigError, Flaw, LoadError};
 pub use limits::Limits;
@@ -53,6 +55,8 @@ pub struct Config {
     pub journal: JournalConfig,
     /// How speech is recognised.
     pub recognition: RecognitionConfig,
+    /// How live captions are cut and laid out (`docs/captions.md`).
+    pub captions: CaptionsConfig,
     /// What is promised of each feed over 30 days, for the alerts of `aircheck slo export`. No objective is below 0.95:
     /// the fastest burn that is alerted on, 14.4 times, would be more than everything.
     pub slo: SloConfig,
@@ -71,6 +75,7 @@ impl Default for Config {
             tokens: Vec::new(),
             journal: JournalConfig::default(),
             recognition: RecognitionConfig::default(),
+            captions: CaptionsConfig::default(),
             slo: SloConfig::default(),
             profiles: BTreeMap::from([(DEFAULT_PROFILE.to_owned(), Profile::DEFAULT)]),
             feeds: Vec::new(),

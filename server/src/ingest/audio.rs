@@ -42,6 +42,8 @@ pub enum Step {
     Marker(Span, Marker),
     /// What comes next was heard then, says the source.
     Wall(Timestamp),
+    /// Which segment of the source comes next. Only HLS has them.
+    Anchor(hls::Anchor),
     /// The connection changed its state. Only live streams have one.
     Feed(Feed),
     /// What was said up to here is an utterance, whatever follows. Only feeds whose bytes are brought have it.
@@ -275,6 +277,7 @@ impl Audio {
                 Step::Marker(Span::new(start, start + length), marker)
             }
             Received::Wall(wall) => Step::Wall(wall),
+            Received::Anchor(anchor) => Step::Anchor(anchor),
             Received::Feed(feed) => Step::Feed(feed),
             Received::Endpoint => Step::Endpoint,
         })

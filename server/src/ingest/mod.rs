@@ -21,6 +21,7 @@ pub use decode::{Hint, Origin, Stream};
 pub use error::{Fault, IngestError};
 pub use exec::ExecSource;
 pub(crate) use http::connect;
+pub use hls::Anchor;
 pub use http::{Address, HttpLimits};
 pub use input::Input;
 pub use live::{BackoffConfig, Closed, Dock, Gone, Handed, LiveConfig, Visitor, Wants};

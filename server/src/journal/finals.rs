@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::error::JournalError;
 use super::reader::{Reader, Unseen, select};
+use super::store::streams_of;
 
 /// A final, as it is stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,14 +54,37 @@ impl Reader {
         to: Option<Timestamp>,
         limit: usize,
     ) -> Result<Vec<Said>, JournalError> {
+        let streams = self.streams_of(&[feed.to_owned()])?;
         let ms = |time: Option<Timestamp>, open| time.map_or(open, Timestamp::as_millisecond);
         let condition = format!(
-            "e.stream IN ({}) AND e.kind = '{}' AND e.time_ms >= {} AND e.time_ms < {}",
-            self.streams_of(&[feed.to_owned()])?,
-            EventKind::TranscriptFinal.name(),
+            "e.stream IN ({streams}) AND e.time_ms >= {} AND e.time_ms < {}",
             ms(from, i64::MIN),
             ms(to, i64::MAX)
         );
+        self.finals_where(&condition, limit)
+    }
+
+    /// What was said on `feed` in `epoch`, or else in its newest one, up to `limit` utterances.
+    pub fn finals_of_epoch(
+        &mut self,
+        feed: &str,
+        epoch: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Said>, JournalError> {
+        let mut streams = streams_of(&self.conn, &self.path, feed)?;
+        let newest = streams.pop();
+        let stream = match (epoch, newest) {
+            (None, newest) => newest,
+            (Some(epoch), newest) => {
+                newest.into_iter().chain(streams).find(|stream| u64::try_from(stream.epoch).ok() == Some(epoch))
+            }
+        };
+        let Some(stream) = stream else { return Ok(Vec::new()) };
+        self.finals_where(&format!("e.stream = {}", stream.stream), limit)
+    }
+
+    fn finals_where(&self, condition: &str, limit: usize) -> Result<Vec<Said>, JournalError> {
+        let condition = format!("{condition} AND e.kind = '{}'", EventKind::TranscriptFinal.name());
         let sql = select(&condition, &format!("ORDER BY e.time_ms, e.cursor LIMIT {limit}"));
         self.rows(&sql, limit, Unseen::Skipped, |event, line| {
             let damaged = || {
@@ -75,8 +99,9 @@ impl Reader {
     }
 }
 
-/// The final in a line.
-pub(super) fn said(line: &str) -> Option<Said> {
+/// The final in the line of an event. `None`: it is none.
+#[must_use]
+pub fn said(line: &str) -> Option<Said> {
     let Line { id, time, data } = serde_json::from_str(line).ok()?;
     Some(Said {
         id,

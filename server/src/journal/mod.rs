@@ -30,7 +30,7 @@ use crossbeam::sync::Parker;
 use jiff::Timestamp;
 
 pub use error::JournalError;
-pub use finals::{Said, SaidWord};
+pub use finals::{Said, SaidWord, said};
 pub use reader::{Range, Reader, Stored};
 pub use runs::LastRun;
 pub use search::{Hit, Mark, QUERY_CHARS_MAX, Search};

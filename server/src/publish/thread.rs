@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use operators::AskHead;
 
 use super::{Now, Passage, Record, Recorder, Sink, Tally};
+use crate::ingest::Anchor;
 use crate::recognise::{Heard, Listener};
 
 /// Items that may wait. A full post makes its sender wait, and a worker that waits sheds at its lane, which is a gap.
@@ -60,6 +61,13 @@ pub enum Seen {
         position: MediaTime,
         /// When.
         wall: Timestamp,
+    },
+    /// A segment of the source follows at `position`.
+    Anchored {
+        /// Media time.
+        position: MediaTime,
+        /// Which.
+        anchor: Anchor,
     },
     /// What became of frames of the feed, up to `end`.
     Counted {
@@ -185,6 +193,9 @@ impl Desk {
             match seen {
                 Seen::Arrived { end, at } => self.recorder.arrived(end, at),
                 Seen::HeardAt { position, wall } => self.recorder.heard_at(position, wall),
+                Seen::Anchored { position, anchor } => {
+                    self.sinks.iter_mut().for_each(|sink| sink.anchored(position, &anchor));
+                }
                 Seen::Counted { conservation, end } => {
                     self.tally.conservation.add(conservation);
                     self.tally.duration = self.tally.duration.max(end);

@@ -276,6 +276,7 @@ impl Feeds {
             self.end(&name, "removed");
             self.state().slots.remove(&name);
             self.ground.overview.forget(name.as_str());
+            self.ground.captions.forget(name.as_str());
         }
         for (name, (spec, declared)) in wanted {
             let cause = (!spec.paused).then(|| Cause::of(&spec, &config));

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 
 use super::beats::Beats;
 use super::{Docks, Overview};
+use crate::captions::Captions;
 use crate::host::Host;
 use crate::journal::Journal;
 use crate::publish::Hub;
@@ -22,6 +23,7 @@ pub struct Ground {
     /// What was wrong with it, if anything.
     pub(super) journal_note: Option<String>,
     pub(super) overview: Arc<Overview>,
+    pub(super) captions: Arc<Captions>,
     /// The only language that the recognisers hear. `None`: they tell by themselves.
     pub(super) language: Option<&'static str>,
     pub(super) docks: Arc<Docks>,
@@ -43,12 +45,14 @@ pub struct Footing {
     pub journal_note: Option<String>,
     /// What is known of each feed.
     pub overview: Arc<Overview>,
+    /// Live captions of each feed.
+    pub captions: Arc<Captions>,
 }
 
 impl Ground {
     /// On `footing`, with `runtime` for sockets.
     pub fn new(footing: Footing, runtime: &Handle) -> io::Result<Self> {
-        let Footing { host, language, hub, journal, journal_note, overview } = footing;
+        let Footing { host, language, hub, journal, journal_note, overview, captions } = footing;
         Ok(Self {
             host,
             hub,
@@ -56,6 +60,7 @@ impl Ground {
             opened_at: Timestamp::now(),
             journal_note,
             overview,
+            captions,
             language,
             docks: Arc::default(),
             beats: Beats::start()?,

@@ -12,9 +12,10 @@ use jiff::SignedDuration;
 use operators::{AnalysisConfig, KeywordRules, Keywords};
 
 use super::ground::Ground;
+use crate::captions;
 use crate::config::{FeedName, Pace, Source};
 use crate::ingest::{Audio, IngestError, LiveConfig, PcmSpec, Stopper};
-use crate::publish::{FeedIdentity, WallClock};
+use crate::publish::{FeedIdentity, Sink, WallClock};
 use crate::pump::{PumpError, Tempo, pump};
 use crate::recognise::{Entry, Listener};
 use crate::run::{FeedRun, Setup, Travel};
@@ -161,15 +162,21 @@ fn once(plan: &Plan, ground: &Ground, control: &Control, note: Option<&str>) -> 
 
 fn setup(plan: &Plan, ground: &Ground, epoch: u64) -> Setup {
     let name = plan.name.as_str();
+    let mut analysis = plan.analysis.clone();
+    let mut journal: Box<dyn Sink> = Box::new(ground.journal.sink(name, epoch));
+    if let Some(utterances) = &mut analysis.utterances {
+        utterances.settle = Some(captions::SETTLE);
+        journal = ground.captions.sink(name, epoch, journal);
+    }
     Setup {
         identity: FeedIdentity { name: name.to_owned(), epoch },
         clock: WallClock::live(),
         budgets: plan.budgets.clone(),
         travel: Travel::LIVE,
-        analysis: plan.analysis.clone(),
+        analysis,
         listener: Listener::new(plan.keywords.clone().map(Keywords::new)),
         entry: plan.entry,
-        sinks: vec![Box::new(ground.journal.sink(name, epoch)), ground.overview.sink(name)],
+        sinks: vec![journal, ground.overview.sink(name)],
     }
 }
 

@@ -3,18 +3,23 @@
 mod captions;
 mod cues;
 mod ndjson;
+mod podcast;
 mod subtitles;
 mod transcript;
 
 pub use captions::{Captions, Paint};
+pub use cues::Layout;
+pub(crate) use cues::{Cue, cut};
 pub use ndjson::Ndjson;
+pub use podcast::Podcast;
+pub(crate) use subtitles::vtt_cue;
 pub use subtitles::{SubtitleFormat, Subtitles};
 pub use transcript::TranscriptText;
 
 use engine::time::MediaTime;
 
 /// `01:02:03.456`, with `separator` before the milliseconds.
-fn clock_time(time: MediaTime, separator: char) -> String {
+pub(crate) fn clock_time(time: MediaTime, separator: char) -> String {
     let millis = time.as_millis();
     let (secs, millis) = (millis / 1_000, millis % 1_000);
     format!("{:02}:{:02}:{:02}{separator}{millis:03}", secs / 3_600, secs / 60 % 60, secs % 60)

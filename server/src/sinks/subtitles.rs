@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use engine::event::{Body, SpokenWord};
 use engine::time::MediaTime;
 
-use super::cues::{Cue, cut};
+use super::cues::{Cue, Layout, cut};
 use super::{clock_time, printable};
 use crate::publish::{Record, Sink};
 
@@ -38,7 +38,7 @@ impl<W: Write + Send> Subtitles<W> {
 
     /// Writes the words of an utterance as cues; none begins before the last one ended.
     pub fn utterance(&mut self, words: &[SpokenWord]) -> io::Result<()> {
-        cut(words, self.end).iter().try_for_each(|cue| self.write(cue))
+        cut(words, self.end, &Layout::default()).iter().try_for_each(|cue| self.write(cue))
     }
 
     fn write(&mut self, cue: &Cue) -> io::Result<()> {
@@ -47,11 +47,20 @@ impl<W: Write + Send> Subtitles<W> {
         let separator = if self.format == SubtitleFormat::Srt { ',' } else { '.' };
         let (start, end) = (clock_time(cue.span.start, separator), clock_time(cue.span.end, separator));
         writeln!(self.out, "{}\n{start} --> {end}", self.n_cues)?;
-        for line in &cue.lines {
-            writeln!(self.out, "{}", escape(&printable(line), self.format))?;
-        }
+        self.out.write_all(text(cue, self.format).as_bytes())?;
         writeln!(self.out)
     }
+}
+
+/// The lines of a cue, safe to stand in a file of `format`.
+fn text(cue: &Cue, format: SubtitleFormat) -> String {
+    cue.lines.iter().map(|line| escape(&printable(line), format) + "\n").collect()
+}
+
+/// A cue of a WebVTT file, with the empty line behind it.
+pub(crate) fn vtt_cue(id: &str, cue: &Cue) -> String {
+    let (start, end) = (clock_time(cue.span.start, '.'), clock_time(cue.span.end, '.'));
+    format!("{id}\n{start} --> {end}\n{}\n", text(cue, SubtitleFormat::Vtt))
 }
 
 /// A transcript is untrusted text: nothing in it may act as markup or end the cue.
@@ -86,7 +95,8 @@ mod tests {
         let mut out = Vec::new();
         let mut subtitles = Subtitles::new(&mut out, format).unwrap();
         let span = Span::new(MediaTime::from_millis(1_500), MediaTime::from_millis(3_723_456));
-        subtitles.write(&Cue { span, lines: vec!["a <b> & c".into(), "second --> line".into()] }).unwrap();
+        let cue = Cue { span, said_until: span.end, lines: vec!["a <b> & c".into(), "second --> line".into()] };
+        subtitles.write(&cue).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 

@@ -9,7 +9,7 @@ use engine::audio::{Block, Format};
 use engine::event::{Feed, FeedState, Gap, Marker, Metadata};
 use engine::time::{MediaTime, Span};
 use jiff::Timestamp;
-use server::ingest::{Audio, Hint, IngestError, Origin, Step, Stream};
+use server::ingest::{Anchor, Audio, Hint, IngestError, Origin, Step, Stream};
 use tempfile::TempDir;
 
 /// Runs ffmpeg; `args` are split at spaces.
@@ -50,6 +50,8 @@ pub(crate) struct Heard {
     pub(crate) markers: Vec<(Span, Marker)>,
     /// What was heard when, by the source.
     pub(crate) walls: Vec<(MediaTime, Timestamp)>,
+    /// Which segments of the source began where.
+    pub(crate) anchors: Vec<(MediaTime, Anchor)>,
     pub(crate) feeds: Vec<Feed>,
     /// Steps in order, blocks of a stretch joined.
     pub(crate) order: Vec<&'static str>,
@@ -112,6 +114,10 @@ pub(crate) fn hear_until(audio: &mut Audio, mut enough: impl FnMut(&Heard) -> bo
             Ok(Step::Wall(wall)) => {
                 heard.walls.push((audio.position(), wall));
                 "wall"
+            }
+            Ok(Step::Anchor(anchor)) => {
+                heard.anchors.push((audio.position(), anchor));
+                continue;
             }
             Ok(Step::Note(note)) => {
                 heard.notes.push(note);

@@ -33,6 +33,12 @@ impl Stamp {
         i64::try_from(by).ok()
     }
 
+    /// The same in ticks of the clock of transport streams, which begins again at 2^33.
+    pub(super) fn ticks(self) -> u64 {
+        let per_second = FLICKS_PER_SECOND / u64::from(super::ts::TICKS_PER_SECOND);
+        self.at.flicks() / per_second % super::ts::TICKS
+    }
+
     /// So much later.
     pub(super) fn after(self, length: MediaTime) -> Self {
         Self { at: self.at + length, ..self }

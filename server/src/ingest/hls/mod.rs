@@ -29,6 +29,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use engine::event::GapReason;
 use engine::time::MediaTime;
+use jiff::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 
 pub(super) use follow::{Mark, place};
@@ -49,6 +50,25 @@ pub(super) enum Part {
     End,
 }
 
+/// Where a segment of the source lies, said at its first frames: what ties media time to the source's own clock and numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Anchor {
+    /// Its number in the playlist.
+    pub number: u64,
+    /// Discontinuities before it, as the playlist counts them.
+    pub era: u64,
+    /// The playlist's target duration: no segment is longer.
+    pub target: MediaTime,
+    /// How long it lasts, says the playlist.
+    pub length: MediaTime,
+    /// By how much the audio that follows begins after it, flicks.
+    pub lead: i64,
+    /// Time stamp of the audio that follows, ticks of 1/90 000 s. `None`: the segment has none.
+    pub ticks: Option<u64>,
+    /// When it began, says the playlist.
+    pub wall: Option<Timestamp>,
+}
+
 /// A segment that was received.
 pub(super) struct Sent {
     bytes: Bytes,
@@ -57,6 +77,9 @@ pub(super) struct Sent {
     /// When the whole of it was here.
     at: Instant,
     wall: Option<Wall>,
+    number: u64,
+    era: u64,
+    target: MediaTime,
     length: MediaTime,
     is_cut: bool,
     marks: Vec<Mark>,

@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::clip::{Clip, clip};
 use super::follow::Mark;
-use super::joint::{Joint, Missing};
-use super::{Part, Sent};
+use super::joint::{Joint, Missing, Stamp};
+use super::{Anchor, Part, Sent};
 use crate::ingest::decode::{Decoded, Decoder, Lost, Origin, Planes, Stream};
 use crate::ingest::error::IngestError;
 use crate::ingest::live::{Deaf, Received};
@@ -61,6 +61,7 @@ struct Beginning<'a> {
     clip: &'a Clip,
     stream: Option<Stream>,
     wall: Option<Timestamp>,
+    anchor: Anchor,
     marks: Vec<Mark>,
     /// Frames that came before the first ones and could not be decoded.
     skipped: u64,
@@ -139,7 +140,9 @@ impl Player {
     }
 
     fn segment(&mut self, sent: Sent, say: &mut Say<'_>) -> Result<(), Stop> {
-        let Sent { bytes, header, at, wall, length, is_cut, marks, .. } = sent;
+        let Sent { bytes, header, at, wall, number, era, target, length, is_cut, marks, .. } = sent;
+        let (lead, ticks, began) = (0, None, wall.map(|wall| wall.at));
+        let anchor = Anchor { number, era, target, length, lead, ticks, wall: began };
         if is_cut {
             self.joint.cut();
         }
@@ -151,7 +154,7 @@ impl Player {
             Err(error) => return self.bad(error, length, marks, say),
         };
         let wall = wall.filter(|wall| wall.is_stated || !self.is_dated).map(|wall| wall.at);
-        let mut beginning = Beginning { clip: &clip, stream: None, wall, marks, skipped: 0 };
+        let mut beginning = Beginning { clip: &clip, stream: None, wall, anchor, marks, skipped: 0 };
         match self.until_frames(&mut decoder, &mut beginning, say) {
             Ok(()) => {}
             Err(Stop::Failed(error)) => return self.bad(error, length, beginning.marks, say),
@@ -220,10 +223,11 @@ impl Player {
 
     /// The first frames of a segment are here: says what is to be said before them.
     fn begin(&mut self, beginning: Beginning<'_>, say: &mut Say<'_>) -> Result<(), Stop> {
-        let Beginning { clip, stream, wall, marks, skipped } = beginning;
+        let Beginning { clip, stream, wall, anchor, marks, skipped } = beginning;
         let rate = stream.map(|stream| stream.format.rate()).or(self.rate);
         let skipped = rate.map_or(MediaTime::ZERO, |rate| MediaTime::from_frames(skipped, rate));
-        let missing = self.joint.begin(clip.start.map(|start| start.after(skipped)));
+        let start = clip.start.map(|start| start.after(skipped));
+        let missing = self.joint.begin(start);
         self.lose(missing, say)?;
         if let Some(stream) = stream {
             say(Said::Received(Received::Decoded(Decoded::Stream(stream))))?;
@@ -233,6 +237,8 @@ impl Player {
             say(Said::Received(state(FeedState::Live, None)))?;
         }
         let lead = clip.lead.saturating_add(i64::try_from(skipped.flicks()).unwrap_or(i64::MAX));
+        let anchor = Anchor { lead, ticks: start.map(Stamp::ticks), ..anchor };
+        say(Said::Received(Received::Anchor(anchor)))?;
         if let Some(wall) = wall {
             self.is_dated = true;
             say(Said::Received(Received::Wall(shift(wall, lead))))?;

@@ -87,6 +87,8 @@ pub(super) struct Wall {
 pub(super) struct Segment {
     /// Its number, the same in each playlist that it is in.
     pub(super) number: u64,
+    /// Discontinuities before it, as the playlist counts them.
+    pub(super) era: u64,
     pub(super) place: Place,
     /// What belongs before its bytes.
     pub(super) map: Option<Arc<Place>>,
@@ -137,6 +139,7 @@ struct MediaReader {
     has_target: bool,
     /// Number of the next segment.
     number: u64,
+    era: u64,
     length: Option<Duration>,
     range: Option<(u64, Option<u64>)>,
     /// Where the bytes after those of the last segment lie.
@@ -170,7 +173,12 @@ impl MediaReader {
                 let method = Attributes::parse(value).get("METHOD").unwrap_or("NONE").to_owned();
                 self.is_encrypted = (method != "NONE").then_some(method);
             }
-            "-X-DISCONTINUITY" => (self.is_cut, self.wall) = (true, None),
+            "-X-DISCONTINUITY-SEQUENCE" if self.media.segments.is_empty() => {
+                self.era = self.era.saturating_add(value.trim().parse().unwrap_or(0));
+            }
+            "-X-DISCONTINUITY" => {
+                (self.is_cut, self.wall, self.era) = (true, None, self.era.saturating_add(1));
+            }
             "-X-GAP" => self.is_gap = true,
             "-X-PROGRAM-DATE-TIME" => {
                 self.wall = ranges::date(value).map(|at| Wall { at, is_stated: true }).or(self.wall);
@@ -210,6 +218,7 @@ impl MediaReader {
         let length = self.length.take().unwrap_or(self.media.target);
         self.media.segments.push(Segment {
             number: self.number,
+            era: self.era,
             place: Place { uri: uri.to_owned(), range },
             map: self.map.clone(),
             length,
@@ -257,6 +266,7 @@ mod tests {
     }
 
     const LIVE: &str = "\u{feff}#EXTM3U\r\n#EXT-X-VERSION:7\r\n#EXT-X-TARGETDURATION:6\r\n#EXT-X-MEDIA-SEQUENCE:41\r\n\
+        #EXT-X-DISCONTINUITY-SEQUENCE:7\n\
         #EXT-X-UNHEARD-OF:yes\n#EXT-X-MAP:URI=\"init.mp4\"\n\
         #EXT-X-PROGRAM-DATE-TIME:2026-11-23T04:05:06.120+0000\n#EXTINF:5.005,a, title\nseg/41.m4s?token=a%2Cb\n\
         # a comment\n#EXTINF:6,\nhttp://cdn/42.m4s\n#EXT-X-DISCONTINUITY\n#EXT-OATCLS-SCTE35:/DAl\n\
@@ -278,6 +288,7 @@ mod tests {
         assert_eq!(first.wall, wall("2026-11-23T04:05:06.120Z", true));
         assert_eq!(second.wall, wall("2026-11-23T04:05:11.125Z", false));
         assert_eq!((third.wall, third.is_cut, third.is_gap), (None, true, true));
+        assert_eq!(media.segments.iter().map(|segment| segment.era).collect::<Vec<_>>(), [7, 7, 8, 8]);
         assert_eq!((fourth.is_cut, fourth.is_gap), (false, false));
         let [mark] = &third.marks[..] else { panic!("{third:?}") };
         assert_eq!((mark.kind, mark.planned_duration), (MarkerKind::CueOut, Some(MediaTime::from_secs(30))));

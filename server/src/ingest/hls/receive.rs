@@ -174,7 +174,7 @@ impl Listening {
                 if media.is_ended && self.config.wants == Wants::Anything {
                     self.pace(segment.length).await;
                 }
-                self.segment(segment, marks, at, outlet).await
+                self.segment(segment, (marks, media.target), at, outlet).await
             }
             Task::Expired { length, .. } => {
                 let reason = if self.n_present > 0 { GapReason::Loss } else { GapReason::Disconnect };
@@ -199,7 +199,7 @@ impl Listening {
     async fn segment(
         &mut self,
         segment: &Segment,
-        marks: &[Mark],
+        (marks, target): (&[Mark], Duration),
         at: &Address,
         outlet: &Outlet,
     ) -> Result<Option<HttpError>, Stop> {
@@ -230,6 +230,9 @@ impl Listening {
             header,
             at: Instant::now(),
             wall: segment.wall,
+            number: segment.number,
+            era: segment.era,
+            target: media_time(target),
             length: media_time(segment.length),
             is_cut: segment.is_cut,
             marks: marks.to_vec(),

@@ -45,7 +45,7 @@ pub(super) use spout::Spout;
 
 use super::decode::{Decoded, Hint, Origin, Planes};
 use super::error::IngestError;
-use super::hls::{Mark, Part, Player, Said, Stop};
+use super::hls::{Anchor, Mark, Part, Player, Said, Stop};
 use super::http::{Address, HttpLimits};
 use super::reader::Reader;
 pub(super) use inbox::Message;
@@ -116,6 +116,8 @@ pub(super) enum Received {
     Endpoint,
     /// What follows was heard then, says the source.
     Wall(Timestamp),
+    /// Which segment of the source follows.
+    Anchor(Anchor),
     /// Something that the source marked.
     Mark(Mark),
     /// The source was away for so long before what follows.
