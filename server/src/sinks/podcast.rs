@@ -53,7 +53,7 @@ impl<W: Write + Seek + Send> Podcast<W> {
                 end_time: secs(cue.span.end),
                 body: printable(&cue.lines.join(" ")),
             };
-            self.out.write_all(if self.n_segments == 0 { b"\n" } else { b",\n" })?;
+            self.out.write_all(if self.n_segments == 0 { &b"\n"[..] } else { b",\n" })?;
             serde_json::to_writer(&mut self.out, &segment)?;
             self.n_segments += 1;
         }
