@@ -118,8 +118,12 @@ fn router(app: App) -> Router {
         .route_layer(guard(Role::Admin));
     let open = OpenApiRouter::new().routes(routes!(health::livez)).routes(routes!(health::readyz));
     let rates = Rates::new(&app.feeds.config().limits);
-    let (router, api) =
-        OpenApiRouter::with_openapi(Api::openapi()).merge(read).merge(captions).merge(admin).merge(open).split_for_parts();
+    let (router, api) = OpenApiRouter::with_openapi(Api::openapi())
+        .merge(read)
+        .merge(captions)
+        .merge(admin)
+        .merge(open)
+        .split_for_parts();
     router
         .route("/openapi.json", axum::routing::get(move || async move { Json(api) }))
         .route(captions::PATH, axum::routing::options(captions::preflight))

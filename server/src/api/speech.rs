@@ -143,7 +143,9 @@ impl TranscriptQuery {
             return app.readers.read(move |reader| reader.finals(&of, from, to, UTTERANCES_MAX)).await;
         }
         if from.is_some() || to.is_some() {
-            return Err(Problem::wrong("from and to are wall times: not together with from_ms, to_ms and epoch"));
+            return Err(Problem::wrong(
+                "from and to are wall times: not together with from_ms, to_ms and epoch",
+            ));
         }
         let mut said =
             app.readers.read(move |reader| reader.finals_of_epoch(&of, epoch, UTTERANCES_MAX)).await?;

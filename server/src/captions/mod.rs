@@ -74,7 +74,8 @@ impl Captions {
     #[must_use]
     pub fn sink(&self, feed: &str, epoch: u64, journal: Box<dyn Sink>) -> Box<dyn Sink> {
         let mut reels = self.reels.write().unwrap_or_else(PoisonError::into_inner);
-        let reel = reels.entry(feed.to_owned()).or_insert_with(|| Arc::new(Mutex::new(Reel::new(self.rules))));
+        let reel =
+            reels.entry(feed.to_owned()).or_insert_with(|| Arc::new(Mutex::new(Reel::new(self.rules))));
         Box::new(FeedSink { reel: Arc::clone(reel), epoch, journal })
     }
 

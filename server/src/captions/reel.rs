@@ -10,8 +10,8 @@ use engine::event::{GapReason, Settled, Settling, Transcript};
 use engine::time::{FLICKS_PER_SECOND, MediaTime, Span};
 use jiff::{SignedDuration, Timestamp};
 
-use super::segment::{self, Playlist, Segment};
 use super::Rules;
+use super::segment::{self, Playlist, Segment};
 use crate::ingest::Anchor;
 use crate::sinks::{Cue, cut, vtt_cue};
 

@@ -89,4 +89,3 @@ pub(super) fn gap(span: Span, reason: GapReason) -> String {
     let name = name.as_ref().and_then(|name| name.as_str()).unwrap_or("unknown");
     format!("NOTE gap {name} from {} to {}\n\n", clock_time(span.start, '.'), clock_time(span.end, '.'))
 }
-

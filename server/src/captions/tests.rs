@@ -59,8 +59,10 @@ fn check(reel: &Reel, expected: &[(u64, &[&str])]) {
         .collect();
     let numbers: Vec<u64> = seen.iter().map(|(number, _)| *number).collect();
     assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
-    let expected: Vec<(u64, Vec<String>)> =
-        expected.iter().map(|(n, blocks)| (*n, blocks.iter().map(|block| (*block).to_owned()).collect())).collect();
+    let expected: Vec<(u64, Vec<String>)> = expected
+        .iter()
+        .map(|(n, blocks)| (*n, blocks.iter().map(|block| (*block).to_owned()).collect()))
+        .collect();
     assert_eq!(seen, expected);
 }
 
@@ -94,7 +96,9 @@ fn a_cue_over_a_border_is_in_both_and_the_same() {
         .playlist()
         .segments
         .iter()
-        .map(|segment| String::from_utf8(segment.text.to_vec()).unwrap().split_once("\n\n").unwrap().1.to_owned())
+        .map(|segment| {
+            String::from_utf8(segment.text.to_vec()).unwrap().split_once("\n\n").unwrap().1.to_owned()
+        })
         .collect();
     assert_eq!(cues[0], cues[1]);
 }
@@ -183,13 +187,19 @@ fn segments_of_the_source_are_ours_with_its_numbers_and_its_clock() {
     settled(&mut reel, ms(8_400), Some(3_000));
     check(&reel, &[(41, &["03.000 A b."]), (42, &[])]);
     let playlist = reel.playlist();
-    let heads: Vec<_> =
-        playlist.segments.iter().map(|segment| std::str::from_utf8(&segment.text).unwrap().lines().nth(1).unwrap()).collect();
+    let heads: Vec<_> = playlist
+        .segments
+        .iter()
+        .map(|segment| std::str::from_utf8(&segment.text).unwrap().lines().nth(1).unwrap())
+        .collect();
     let last = (1_u64 << 33) - 9 - 45;
     let second = format!("X-TIMESTAMP-MAP=LOCAL:00:00:04.000,MPEGTS:{last}");
     assert_eq!(heads, ["X-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:126000", &second]);
     let text = playlist.text("");
-    assert!(text.contains("TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:41\n#EXT-X-DISCONTINUITY-SEQUENCE:7\n"), "{text}");
+    assert!(
+        text.contains("TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:41\n#EXT-X-DISCONTINUITY-SEQUENCE:7\n"),
+        "{text}"
+    );
     assert!(text.contains("41.vtt\n#EXT-X-DISCONTINUITY\n#EXT-X-PROGRAM-DATE-TIME:2026-11-23T05"), "{text}");
 }
 

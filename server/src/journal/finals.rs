@@ -75,9 +75,10 @@ impl Reader {
         let newest = streams.pop();
         let stream = match (epoch, newest) {
             (None, newest) => newest,
-            (Some(epoch), newest) => {
-                newest.into_iter().chain(streams).find(|stream| u64::try_from(stream.epoch).ok() == Some(epoch))
-            }
+            (Some(epoch), newest) => newest
+                .into_iter()
+                .chain(streams)
+                .find(|stream| u64::try_from(stream.epoch).ok() == Some(epoch)),
         };
         let Some(stream) = stream else { return Ok(Vec::new()) };
         self.finals_where(&format!("e.stream = {}", stream.stream), limit)

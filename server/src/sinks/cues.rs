@@ -241,7 +241,10 @@ mod tests {
             })
             .collect();
         let cues = cut(&words, MediaTime::ZERO, &Layout::PHRASES);
-        assert!(cues.iter().all(|cue| cue.lines.len() == 1 && cue.lines[0].chars().count() <= 42), "{cues:?}");
+        assert!(
+            cues.iter().all(|cue| cue.lines.len() == 1 && cue.lines[0].chars().count() <= 42),
+            "{cues:?}"
+        );
         assert_eq!(cues.iter().map(|cue| cue.lines[0].split(' ').count()).sum::<usize>(), 10);
     }
 

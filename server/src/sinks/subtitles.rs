@@ -95,7 +95,8 @@ mod tests {
         let mut out = Vec::new();
         let mut subtitles = Subtitles::new(&mut out, format).unwrap();
         let span = Span::new(MediaTime::from_millis(1_500), MediaTime::from_millis(3_723_456));
-        let cue = Cue { span, said_until: span.end, lines: vec!["a <b> & c".into(), "second --> line".into()] };
+        let cue =
+            Cue { span, said_until: span.end, lines: vec!["a <b> & c".into(), "second --> line".into()] };
         subtitles.write(&cue).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::files::FileServer;
-use crate::playlist::{LIMITS, Cue, Segment, whole};
+use crate::playlist::{Cue, LIMITS, Segment, whole};
 use crate::rig::{Service, kind};
 use crate::support::{sample, scratch};
 
@@ -25,7 +25,8 @@ fn record(folder: &Path) -> Vec<(u64, f64)> {
         .unwrap();
     assert!(status.success());
     let text = std::fs::read_to_string(folder.join("a.m3u8")).unwrap();
-    let lengths = text.lines().filter_map(|line| line.strip_prefix("#EXTINF:")?.strip_suffix(',')?.parse().ok());
+    let lengths =
+        text.lines().filter_map(|line| line.strip_prefix("#EXTINF:")?.strip_suffix(',')?.parse().ok());
     (17..).zip(lengths).collect()
 }
 

@@ -53,5 +53,6 @@ fn answer(folder: &Path, mut stream: &TcpStream) {
     };
     let length = body.len();
     // Whoever asked may be gone.
-    let _ = write!(stream, "HTTP/1.0 {status}\r\nContent-Length: {length}\r\n\r\n").and_then(|()| stream.write_all(&body));
+    let _ = write!(stream, "HTTP/1.0 {status}\r\nContent-Length: {length}\r\n\r\n")
+        .and_then(|()| stream.write_all(&body));
 }

@@ -20,7 +20,6 @@ fn config(source: &str) -> String {
     )
 }
 
-
 #[test]
 fn segments_of_our_own_never_change() {
     let dir = scratch();
@@ -148,7 +147,11 @@ fn players_bring_their_token_in_the_address() {
     assert!(joined.body.contains(&format!("URI=\"playlist.m3u8?token={TOKEN}\"")), "{joined:?}");
     for (path, status) in [("nothing.vtt", 404), ("1.vtt", 404), ("master.m3u8", 400)] {
         let answer = service.get(&format!("/v1/feeds/a/captions/{path}?token={TOKEN}"));
-        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (status, Some("*")), "{path}");
+        assert_eq!(
+            (answer.status, answer.header("access-control-allow-origin")),
+            (status, Some("*")),
+            "{path}"
+        );
     }
     assert_eq!(service.get(&format!("/v1/feeds/none/captions/playlist.m3u8?token={TOKEN}")).status, 404);
     service.end();

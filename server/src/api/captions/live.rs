@@ -99,6 +99,9 @@ mod tests {
         let first = writer.text(&spoken(7, 61_000, "<b>"));
         assert_eq!(first, "61000-0\n00:01:01.000 --> 00:01:02.000\n&lt;b&gt;\n\n");
         let second = writer.text(&spoken(8, 500, "again"));
-        assert!(second.starts_with("NOTE ") && second.ends_with("500-0\n00:00:00.500 --> 00:00:01.500\nagain\n\n"));
+        assert!(
+            second.starts_with("NOTE ")
+                && second.ends_with("500-0\n00:00:00.500 --> 00:00:01.500\nagain\n\n")
+        );
     }
 }

@@ -59,7 +59,9 @@ pub(super) async fn captions(
     let feed = name(&feed)?.as_str().to_owned();
     let absent = |what: String| Problem::new(StatusCode::NOT_FOUND, what);
     let playlist = |app: &App| {
-        app.captions.playlist(&feed).ok_or_else(|| absent(format!("feed {feed}: there is none with captions")))
+        app.captions
+            .playlist(&feed)
+            .ok_or_else(|| absent(format!("feed {feed}: there is none with captions")))
     };
     match file.as_str() {
         "playlist.m3u8" => media(&playlist(&app)?, &query, &headers),
@@ -74,7 +76,8 @@ pub(super) async fn captions(
         segment => {
             let number = segment.strip_suffix(".vtt").and_then(|number| number.parse().ok());
             let segment = number.and_then(|number| app.captions.segment(&feed, number));
-            let segment = segment.ok_or_else(|| absent(format!("feed {feed}: {file} is not here, or no more")))?;
+            let segment =
+                segment.ok_or_else(|| absent(format!("feed {feed}: {file} is not here, or no more")))?;
             Ok(answer(segment.text, VTT, SEGMENT_AGE, &headers))
         }
     }
@@ -102,7 +105,8 @@ fn master(playlist: &Playlist, query: &CaptionsQuery) -> Result<String, Problem>
         && stream.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"');
     let scheme = url::Url::parse(stream).ok().map(|url| url.scheme().to_owned());
     if !is_fit || scheme.is_some_and(|scheme| !matches!(scheme.as_str(), "http" | "https")) {
-        let what = "stream: expected the address of a playlist, such as https://radio.example/live/audio.m3u8";
+        let what =
+            "stream: expected the address of a playlist, such as https://radio.example/live/audio.m3u8";
         return Err(Problem::wrong(what));
     }
     let is_code = |code: &&String| code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
@@ -185,7 +189,10 @@ mod tests {
     fn a_stream_is_joined_and_nothing_gets_in_between_the_lines() {
         let playlist = Playlist { language: Some("en".to_owned()), ..Playlist::default() };
         let text = master(&playlist, &query("https://radio.example/a.m3u8?x=1")).unwrap();
-        assert!(text.contains(",LANGUAGE=\"en\",") && text.ends_with("SUBTITLES=\"captions\"\nhttps://radio.example/a.m3u8?x=1\n"));
+        assert!(
+            text.contains(",LANGUAGE=\"en\",")
+                && text.ends_with("SUBTITLES=\"captions\"\nhttps://radio.example/a.m3u8?x=1\n")
+        );
         assert!(master(&playlist, &query("../../stream/a.m3u8")).is_ok());
         for wrong in ["", "#EXT", "a\nb", "a\"b", "javascript:alert(1)", "file:///etc/passwd", "a b"] {
             assert!(master(&playlist, &query(wrong)).is_err(), "{wrong:?}");
