@@ -103,7 +103,7 @@ fn captions_of_hls_play_beside_the_stream() {
     service.end();
 }
 
-/// ffmpeg reads the playlist, and the one that joins it to the stream.
+/// ffmpeg reads the playlist, and the stream by the one that joins both; subtitles that such a one names it passes over.
 fn check_ffmpeg(service: &Service, server: &FileServer, cues: &[Cue]) {
     let captions = format!("http://{}/v1/feeds/a/captions", service.address);
     let packets = probe(&format!("{captions}/playlist.m3u8"), "s:0", "packet=pts_time");
@@ -113,6 +113,5 @@ fn check_ffmpeg(service: &Service, server: &FileServer, cues: &[Cue]) {
     assert_eq!(read.len(), cues.len(), "{read:?} {cues:?}");
     let master = format!("{captions}/master.m3u8?stream=http://{}/a.m3u8", server.address);
     let sound = probe(&master, "a:0", "packet=pts_time");
-    let subtitles = probe(&master, "s:0", "packet=pts_time");
-    assert!(sound.len() > 100 && !subtitles.is_empty(), "{} {}", sound.len(), subtitles.len());
+    assert!(sound.len() > 100, "{}", sound.len());
 }

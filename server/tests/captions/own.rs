@@ -66,10 +66,11 @@ fn letters(text: &str) -> String {
 
 /// What came as a file without an end has the same text.
 fn check_live(stream: std::net::TcpStream, expected: &str) {
-    let mut heard = String::new();
+    let (mut heard, mut all) = (String::new(), String::new());
     let mut is_text = false;
     for line in BufReader::new(stream).lines() {
         let line = line.unwrap();
+        all.push_str(&line);
         if is_text && !line.is_empty() {
             heard.push_str(&letters(&line));
         }
@@ -78,7 +79,7 @@ fn check_live(stream: std::net::TcpStream, expected: &str) {
             break;
         }
     }
-    assert_eq!(heard, expected);
+    assert_eq!(heard, expected, "{all}");
 }
 
 /// By wall time and by media time, in each format.

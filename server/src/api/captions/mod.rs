@@ -56,12 +56,13 @@ pub(super) async fn captions(
     Query(query): Query<CaptionsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let feed = name(&feed)?.as_str().to_owned();
+    let known = name(&feed)?;
     let absent = |what: String| Problem::new(StatusCode::NOT_FOUND, what);
-    let playlist = |app: &App| {
-        app.captions
-            .playlist(&feed)
-            .ok_or_else(|| absent(format!("feed {feed}: there is none with captions")))
+    let playlist = |app: &App| match app.captions.playlist(&feed) {
+        Some(playlist) => Ok(playlist),
+        // It is being started, or has no transcript.
+        None if app.feeds.get(&known).is_some() => Err(not_yet()),
+        None => Err(absent(format!("feed {feed}: there is none with captions"))),
     };
     match file.as_str() {
         "playlist.m3u8" => media(&playlist(&app)?, &query, &headers),
@@ -70,7 +71,10 @@ pub(super) async fn captions(
             Ok(answer(text.into(), M3U8, PLAYLIST_AGE, &headers))
         }
         "live.vtt" => {
-            playlist(&app)?;
+            // Before its first segment, too: what is said then is waited for.
+            if app.feeds.get(&known).is_none() {
+                playlist(&app)?;
+            }
             live::live(&app, feed).await
         }
         segment => {
@@ -85,9 +89,13 @@ pub(super) async fn captions(
 
 fn media(playlist: &Playlist, query: &CaptionsQuery, headers: &HeaderMap) -> Result<Response, Problem> {
     if playlist.segments.is_empty() {
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "there are no captions yet: ask again"));
+        return Err(not_yet());
     }
     Ok(answer(playlist.text(&own(query)).into(), M3U8, PLAYLIST_AGE, headers))
+}
+
+fn not_yet() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "there are no captions yet: ask again")
 }
 
 /// What stands behind the names of our own files.
