@@ -19,5 +19,6 @@ mod redirects;
 mod robustness;
 mod rtp;
 mod serve;
+mod stalls;
 mod stops;
 mod support;

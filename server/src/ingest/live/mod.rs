@@ -33,6 +33,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::queue::ArrayQueue;
 use engine::event::{Feed, FeedState, GapReason, Metadata};
+use engine::time::MediaTime;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
@@ -51,7 +52,7 @@ use super::reader::Reader;
 pub(super) use inbox::Message;
 use inbox::{Inbox, Pipe};
 pub(super) use receive::{Abandoned, Outlet};
-use stall::Stall;
+use stall::{Account, Stall};
 
 /// Pieces of a body between task and thread: 1 MiB at most.
 const MESSAGES: usize = 32;
@@ -373,8 +374,9 @@ impl Decoding {
         let mut joined = false;
         let mut rate = None;
         let mut stall: Option<Stall> = None;
+        let mut account = Account::default();
         let ended = loop {
-            let decoded = match reader.next() {
+            let mut decoded = match reader.next() {
                 Ok(Some(decoded)) => decoded,
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
@@ -383,9 +385,17 @@ impl Decoding {
                 self.join()?;
             }
             if decoded != Decoded::Frames {
-                self.settle(stall.take())?;
-                if let Decoded::Stream(stream) = &decoded {
-                    rate = Some(stream.format.rate());
+                self.settle(stall.take(), &mut account)?;
+                match (&mut decoded, rate) {
+                    (Decoded::Stream(stream), _) => rate = Some(stream.format.rate()),
+                    (Decoded::Lost(lost), Some(rate)) => {
+                        lost.frames =
+                            account.stream_says(MediaTime::from_frames(lost.frames, rate)).to_frames(rate);
+                        if lost.frames == 0 {
+                            continue;
+                        }
+                    }
+                    _ => {}
                 }
                 self.say(Received::Decoded(decoded))?;
                 continue;
@@ -398,28 +408,32 @@ impl Decoding {
                 self.say(Received::Feed(state(FeedState::Live, None)))?;
             }
             if self.inbox.was_stalled() {
-                self.settle(stall.take())?;
-                stall = edge.map(|(edge, _)| Stall::new(edge, at));
+                self.settle(stall.take(), &mut account)?;
+                stall = edge.map(|(edge, _)| Stall::new(edge + account.lost(), at));
             }
             let mut planes = self.spare.pop().unwrap_or_default();
             planes.copy_from(reader.planes());
+            if let Some(rate) = rate {
+                account.heard(MediaTime::from_frames(planes.n_frames() as u64, rate));
+            }
             match (&mut stall, rate) {
                 (Some(stall), Some(rate)) => stall.hold(planes, at, rate),
                 _ => self.send(planes, at)?,
             }
             if stall.as_ref().is_some_and(Stall::is_judged) {
-                self.settle(stall.take())?;
+                self.settle(stall.take(), &mut account)?;
             }
         };
-        self.settle(stall)?;
+        self.settle(stall, &mut account)?;
         Ok(ended)
     }
 
     /// Lets go of what was held since a stall, behind the time that was lost in it.
-    fn settle(&mut self, stall: Option<Stall>) -> Result<(), Deaf> {
+    fn settle(&mut self, stall: Option<Stall>, account: &mut Account) -> Result<(), Deaf> {
         let Some(stall) = stall else { return Ok(()) };
         let (missing, held) = stall.end();
         if let Some(elapsed) = missing {
+            account.we_say(elapsed);
             self.say(Received::Away { elapsed, reason: GapReason::Disconnect })?;
         }
         held.into_iter().try_for_each(|(planes, at)| self.send(planes, at))

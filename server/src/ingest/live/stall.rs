@@ -53,9 +53,65 @@ impl Stall {
     }
 }
 
+/// For so much audio after a stall the stream may say that the same time is missing: an Ogg stream does so by the page that
+/// follows the first one.
+const SAME: MediaTime = MediaTime::from_millis(2_000);
+
+/// Time that was lost in a stall, as we saw it and as the stream says: so that it is told once.
+#[derive(Default)]
+pub(super) struct Account {
+    /// The stream said so since its last frames.
+    lost: MediaTime,
+    /// We said so.
+    away: MediaTime,
+    /// Audio since then.
+    heard: MediaTime,
+}
+
+impl Account {
+    /// We say that `elapsed` is missing.
+    pub(super) fn we_say(&mut self, elapsed: Duration) {
+        let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        (self.away, self.heard) = (MediaTime::from_millis(millis), MediaTime::ZERO);
+    }
+
+    /// The stream says that `lost` is missing: what of that was not told yet.
+    pub(super) fn stream_says(&mut self, lost: MediaTime) -> MediaTime {
+        let told = std::mem::replace(&mut self.away, MediaTime::ZERO);
+        let rest = if self.heard <= SAME { lost.saturating_sub(told) } else { lost };
+        self.lost = self.lost + rest;
+        rest
+    }
+
+    /// Frames came.
+    pub(super) fn heard(&mut self, length: MediaTime) {
+        self.heard = self.heard + length;
+        self.lost = MediaTime::ZERO;
+    }
+
+    /// What the stream said since its last frames.
+    pub(super) fn lost(&self) -> Duration {
+        self.lost.to_duration()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_both_say_is_told_once() {
+        let ms = MediaTime::from_millis;
+        let mut account = Account::default();
+        account.we_say(Duration::from_millis(2_900));
+        account.heard(ms(100));
+        assert_eq!(account.stream_says(ms(3_000)), ms(100), "the same time");
+        assert_eq!(account.stream_says(ms(3_000)), ms(3_000), "another one");
+        assert_eq!(account.lost(), Duration::from_millis(3_100));
+        account.we_say(Duration::from_secs(9));
+        account.heard(ms(2_001));
+        assert_eq!(account.stream_says(ms(500)), ms(500), "too late to be the same");
+    }
 
     /// Audio of `pieces` of 100 ms after a stall of 5 s, each after so many ms: what is missing, s, and how many were held.
     fn check(pieces: &[u64], expected: Option<f64>, n_held: usize) {
