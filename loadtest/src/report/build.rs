@@ -47,7 +47,7 @@ impl Versions {
     pub fn here() -> Self {
         Self {
             loadtest: env!("CARGO_PKG_VERSION").to_owned(),
-            commit: option_env!("AIRCHECK_COMMIT").map(str::to_owned),
+            commit: option_env!("AIRCHECK_COMMIT").filter(|commit| !commit.is_empty()).map(str::to_owned),
             ..Self::default()
         }
     }

@@ -114,7 +114,8 @@ impl Door {
                     ..MountLimits::default()
                 };
                 let auth = self.auth(Arc::clone(place));
-                mount::serve(stream, peer, Arc::clone(&self.app.docks), auth, limits).await;
+                // In a box: the task of each connection has room for the largest way, and most go another one.
+                Box::pin(mount::serve(stream, peer, Arc::clone(&self.app.docks), auth, limits)).await;
                 Ok(())
             }
             mount::Door::Nobody => Ok(()),
