@@ -47,14 +47,15 @@ fn prometheus(target: &str, dir: &Path) -> (Running, String) {
 /// The JSON that `path` answers, as soon as `is` holds for it; `meanwhile` something else is done.
 fn until(address: &str, path: &str, is: impl Fn(&Value) -> bool, mut meanwhile: impl FnMut()) -> Value {
     let due = Instant::now() + 2 * PATIENCE;
+    let mut answer = Value::Null;
     while Instant::now() < due {
-        let answer = get(address, path).unwrap_or_default();
+        answer = get(address, path).unwrap_or_default();
         if is(&answer) {
             return answer;
         }
         meanwhile();
     }
-    panic!("{path} never said so");
+    panic!("{path} never said so: {answer}");
 }
 
 fn get(address: &str, path: &str) -> Option<Value> {
